@@ -21,6 +21,9 @@
 //! one was chosen of, by its size, and so does its block: sites are estimates. All calls and blocks
 //! are in the stream, so what they cost together is exact (`sampled`).
 //!
+//! What the program maps itself, outside of its allocator, belongs to the site of that call
+//! (`own_mappings`), as far as it is no block's: an allocator may have blocks in it.
+//!
 //! Beside the sites, the ledger keeps what happened when (`timeline`), in which process and thread
 //! (`tallies`), and where the C library has its blocks (`arenas`), each in bounded memory.
 //!
@@ -36,6 +39,7 @@ mod frames;
 mod ledger;
 mod live;
 mod number_map;
+mod own_mappings;
 mod owners;
 mod pauses;
 mod pending;

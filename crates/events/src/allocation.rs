@@ -1,4 +1,4 @@
-//! Calls of the allocator.
+//! Calls of the allocator, and of mmap(2) by the program itself.
 
 use core::num::NonZeroU64;
 
@@ -35,7 +35,8 @@ impl Allocation {
     }
 }
 
-/// The functions of allocators: malloc(3), `posix_memalign(3)`, and operators of C++.
+/// The functions of allocators: malloc(3), `posix_memalign(3)`, and operators of C++. Those that
+/// map memory are among them where the program calls them itself, outside of the others.
 #[repr(u8)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is its own name")]
@@ -54,11 +55,17 @@ pub enum AllocationFunction {
     New,
     /// `operator delete` and `operator delete[]`.
     Delete,
+    Mmap,
+    /// It gives back the whole mapping at the old address, as far as the size that it was given for
+    /// that reaches.
+    Mremap,
+    /// It gives back `size_bytes` from an address on, which need not be what one call gave out.
+    Munmap,
 }
 
 impl AllocationFunction {
     /// All of them, in the order of their numbers.
-    pub const ALL: [AllocationFunction; 12] = [
+    pub const ALL: [AllocationFunction; 15] = [
         AllocationFunction::Malloc,
         AllocationFunction::Calloc,
         AllocationFunction::Realloc,
@@ -71,6 +78,9 @@ impl AllocationFunction {
         AllocationFunction::Pvalloc,
         AllocationFunction::New,
         AllocationFunction::Delete,
+        AllocationFunction::Mmap,
+        AllocationFunction::Mremap,
+        AllocationFunction::Munmap,
     ];
 
     /// The function with this number, which is its discriminant.
@@ -95,13 +105,26 @@ impl AllocationFunction {
             AllocationFunction::Pvalloc => "pvalloc",
             AllocationFunction::New => "operator new",
             AllocationFunction::Delete => "operator delete",
+            AllocationFunction::Mmap => "mmap",
+            AllocationFunction::Mremap => "mremap",
+            AllocationFunction::Munmap => "munmap",
         }
     }
 
     /// Whether it only gives back.
     #[must_use]
     pub fn only_releases(self) -> bool {
-        matches!(self, AllocationFunction::Free | AllocationFunction::Delete)
+        matches!(
+            self,
+            AllocationFunction::Free | AllocationFunction::Delete | AllocationFunction::Munmap
+        )
+    }
+
+    /// Whether it is one of the C library's functions that map memory and unmap it: what they give
+    /// out are mappings, and not blocks of an allocator.
+    #[must_use]
+    pub fn maps(self) -> bool {
+        self >= AllocationFunction::Mmap
     }
 }
 
@@ -114,6 +137,6 @@ mod tests {
         for function in AllocationFunction::ALL {
             assert_eq!(AllocationFunction::from_number(function as u8), Some(function));
         }
-        assert_eq!([0, 13].map(AllocationFunction::from_number), [None, None]);
+        assert_eq!([0, 16].map(AllocationFunction::from_number), [None, None]);
     }
 }

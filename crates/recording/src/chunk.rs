@@ -3,9 +3,9 @@
 /// The file header: magic (not text, and damaged by a transfer as text), version, checksum.
 pub const FILE_MAGIC: [u8; 8] = *b"\x89FTR\r\n\x1a\n";
 /// A reader refuses files of a higher major version.
-pub(crate) const MAJOR: u16 = 1;
+pub(crate) const MAJOR: u16 = 2;
 /// Files of a higher minor version have kinds, columns or fields that a reader can ignore.
-pub(crate) const MINOR: u16 = 2;
+pub(crate) const MINOR: u16 = 0;
 /// The length of the file header.
 pub(crate) const FILE_HEADER_BYTES: usize = 16;
 /// The length of the header of a chunk.

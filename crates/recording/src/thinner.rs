@@ -71,9 +71,12 @@ impl Thinner {
     }
 
     /// Decides on a call that began at `time_ns`: whether it is part of the recording. It is
-    /// counted anyway.
+    /// counted anyway. Calls that map memory are few: all of them are, and none is counted.
     #[inline]
     pub fn keeps(&mut self, image: ProcessImage, time_ns: u64, call: &Allocation) -> bool {
+        if call.function.maps() {
+            return true;
+        }
         let is_first = self.count(image, time_ns, call);
         let level = match &mut self.open {
             Some(open) => {

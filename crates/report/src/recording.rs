@@ -284,7 +284,7 @@ fn own_syscalls(report: &RecordingReport) -> Option<String> {
     let all_ns = report.costs.true_ns.unwrap_or_default().saturating_add(rest_ns);
     (syscalls > 0 && ns as f64 >= OWN_SYSCALLS_SAID * all_ns as f64).then(|| {
         let took = Nanoseconds(ns);
-        format!("Memory syscalls outside of allocation calls: {}, {took}.", whole(syscalls))
+        format!("Memory syscalls outside of these calls: {}, {took}.", whole(syscalls))
     })
 }
 

@@ -135,10 +135,18 @@ impl Pen<'_> {
 
     fn allocation(&mut self, call: &Allocation) {
         let (name, size) = (call.function.name(), Size(call.size_bytes));
-        self.plain(format_args!("{name}("));
-        let takes_old =
-            matches!(call.function, AllocationFunction::Realloc | AllocationFunction::Reallocarray);
+        // Its syscall has a line of its own.
+        self.plain(format_args!("{}{name}(", if call.function.maps() { "call " } else { "" }));
+        let takes_old = matches!(
+            call.function,
+            AllocationFunction::Realloc
+                | AllocationFunction::Reallocarray
+                | AllocationFunction::Mremap
+        );
         match (call.released, call.function.only_releases()) {
+            (old, true) if call.function.maps() => {
+                self.plain(format_args!("{old:#x}, {size})"));
+            }
             (old, true) => self.plain(format_args!("{old:#x})")),
             (0, false) if takes_old => self.plain(format_args!("NULL, {size})")),
             (0, false) => self.plain(format_args!("{size})")),

@@ -13,6 +13,7 @@ mod recorder;
 mod rest;
 mod slow;
 mod timeline;
+mod totals;
 mod unnamed;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,7 @@ pub use recorder::{EndedEarly, RecorderCounts};
 pub use rest::{RestMemory, RestRow};
 pub use slow::{SlowCallRow, SlowPartRow};
 pub use timeline::{CostlyMoment, MomentPayer, RecordedStep, RecordedTimeline};
+pub use totals::RecordingTotals;
 pub use unnamed::{Unnamed, UnnamedFile};
 
 /// The schema that this version writes.
@@ -72,8 +74,9 @@ pub struct RecordingReport {
     /// What the recorder says of the allocation calls that it has; `null`: the recording has none,
     /// or no end.
     pub recorder: Option<RecorderCounts>,
-    /// The costs of all sites together. Those that depend on calls are `null` where calls are not
-    /// known: they were not recorded, or the file was cut before any.
+    /// The costs of all sites together; what is counted in it is the allocator's, without mappings
+    /// of the program itself. Those that depend on calls are `null` where calls are not known: they
+    /// were not recorded, or the file was cut before any.
     pub costs: SiteCosts,
     /// `true_ns` of all sites as a part of the lifetimes of all threads; `null` if either is not
     /// known.
@@ -202,96 +205,17 @@ pub struct SampledRecording {
     pub chosen_calls: u64,
 }
 
-/// Sums of a recording.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct RecordingTotals {
-    /// Calls that ask for memory.
-    pub calls: u64,
-    /// Those of them whose time is known.
-    pub timed_calls: u64,
-    /// Those that failed.
-    pub failed: u64,
-    /// Blocks that were given back, by a free or by a reallocation.
-    pub frees: u64,
-    /// Calls that only give back.
-    pub release_calls: u64,
-    /// Those of them whose time is known: `release_ns` takes the others to be like them.
-    pub timed_release_calls: u64,
-    /// The sum of the sizes that were given out.
-    pub allocated_bytes: u64,
-    /// The most bytes that were live at once.
-    pub peak_live_bytes: u64,
-    /// When that was, since the start of the recording.
-    pub peak_ns: u64,
-    /// Faults that read no device; `null` if faults were not seen.
-    pub minor_faults: Option<u64>,
-    /// Faults that read a device.
-    pub major_faults: Option<u64>,
-    /// Faults that a site pays for.
-    pub faults_attributed: Option<u64>,
-    /// Faults whose time is not known.
-    pub faults_untimed: Option<u64>,
-    /// Memory syscalls; `null` if they were not seen.
-    #[serde(default)]
-    pub syscalls: Option<u64>,
-    /// Those of them outside of allocation calls, as far as it is known, that returned no memory of
-    /// blocks: the program's own. `null` if that is not known.
-    #[serde(default)]
-    pub own_syscalls: Option<u64>,
-    /// Their time.
-    #[serde(default)]
-    pub own_syscall_ns: Option<u64>,
-    /// Records that were lost.
-    pub lost: u64,
-    /// Releases of addresses at which no block was known.
-    pub unknown_releases: u64,
-    /// Blocks whose address was given out again although no release had been seen.
-    pub lost_releases: u64,
-    /// Pauses of the recording (`record --start-paused`, SIGUSR2), in which it has no calls,
-    /// syscalls and faults.
-    pub pauses: u64,
-    /// Their time.
-    pub paused_ns: u64,
-    /// Blocks that were live in a pause, whose release may have been missed. They are not among the
-    /// `unreleased` of sites.
-    pub across_pauses: u64,
-    /// Their sizes.
-    pub across_pauses_bytes: u64,
-    /// Definitions that were invalid: the recording is damaged.
-    pub damaged: u64,
-    /// Processes.
-    pub processes: u64,
-    /// Threads of all of them.
-    pub threads: u64,
-    /// The sum of their lifetimes, without the pauses.
-    pub threads_ns: u64,
-    /// What recording adds to a call, as measured at its start with a loop that calls malloc and
-    /// free; `null` if unknown.
-    pub probe_ns_per_call: Option<f64>,
-    /// Of that, what was in the measured time of a call that asks for memory: it has been taken
-    /// out; 0 if unknown.
-    #[serde(default)]
-    pub clock_ns_per_call: u64,
-    /// The same of a call that only gives back.
-    #[serde(default)]
-    pub clock_ns_per_release: u64,
-    /// What recording adds to a page fault, as measured at the end; `null` if unknown.
-    #[serde(default)]
-    pub probe_ns_per_fault: Option<u64>,
-    /// What recording by tracepoints adds to a memory syscall, likewise.
-    #[serde(default)]
-    pub probe_ns_per_syscall: Option<u64>,
-    /// Times off the processor that were left out, because they were too many.
-    #[serde(default)]
-    pub absences_left_out: u64,
-}
-
 /// A call site: a stack from which memory was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SiteRow {
     /// Its frames, from the caller of the allocator outwards: `function (file:line)`, without debug
     /// information `function (module)`, without a name `0x… (module)`.
     pub stack: Vec<String>,
+    /// Whether it maps memory itself: `calls` are those of mmap(2) and mremap(2), `bytes` are
+    /// addresses, which may never be memory; its blocks are mappings, `frees` the times that some
+    /// of one was unmapped, `unreleased` those that were never unmapped as a whole.
+    #[serde(default)]
+    pub maps: bool,
     /// The costs.
     #[serde(flatten)]
     pub costs: SiteCosts,
@@ -310,6 +234,10 @@ pub struct CallerRow {
     pub function: String,
     /// Its line, `file:line`, or its module; `null` if unknown.
     pub at: Option<String>,
+    /// Whether the sites map memory themselves; a function that also asks the allocator has a row
+    /// for each.
+    #[serde(default)]
+    pub maps: bool,
     /// The sites, as indices of `sites`.
     pub sites: Vec<usize>,
     /// The costs of all of them.
@@ -361,8 +289,10 @@ impl RecordingReport {
     /// Whether there are calls, but no stack of any (`record --stacks none`).
     #[must_use]
     pub fn has_no_stacks(&self) -> bool {
-        let [site] = &self.sites[..] else { return false };
-        site.stack.is_empty() && self.recorder.is_none_or(|recorder| recorder.unknown_stacks == 0)
+        let has_any = self.sites.iter().any(|site| !site.stack.is_empty());
+        !has_any
+            && !self.sites.is_empty()
+            && self.recorder.is_none_or(|recorder| recorder.unknown_stacks == 0)
     }
 
     /// The faults that no site pays for, and their time.

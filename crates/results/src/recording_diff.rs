@@ -197,6 +197,9 @@ pub struct CallerChange {
     pub function: String,
     /// Its line or module, likewise; `null` if unknown.
     pub at: Option<String>,
+    /// Whether it maps memory itself.
+    #[serde(default)]
+    pub maps: bool,
     /// Where it was in the old recording, if that is another place.
     pub moved_from: Option<String>,
     /// By what it was matched; `null` if only one recording has it.

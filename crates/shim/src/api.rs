@@ -7,6 +7,7 @@
 mod c;
 mod cxx;
 mod loader;
+mod mappings;
 
 use core::ffi::c_void;
 
@@ -89,6 +90,17 @@ fn give_out_or_refuse(
     record.address as *mut c_void
 }
 
+/// What a call gives back that began at this time and gives out something else.
+#[inline]
+fn released_at(begin_ticks: u64, old: *mut c_void) -> CallRecord {
+    CallRecord {
+        begin_ticks,
+        address: old as u64,
+        function: wire::record::RELEASED_BY_REALLOC,
+        ..CallRecord::default()
+    }
+}
+
 /// Makes a call that gives `old` back and other memory out, and records it.
 #[inline(always)]
 fn exchange(
@@ -102,13 +114,7 @@ fn exchange(
     // A size of zero gives back and gives nothing out.
     let has_released = !old.is_null() && (new.address != 0 || request.size == 0);
     if has_released {
-        let released = CallRecord {
-            begin_ticks: new.begin_ticks,
-            address: old as u64,
-            function: wire::record::RELEASED_BY_REALLOC,
-            ..CallRecord::default()
-        };
-        guard.write(region, [released, new]);
+        guard.write(region, [released_at(new.begin_ticks, old), new]);
     } else {
         guard.write(region, [new]);
     }

@@ -1,4 +1,4 @@
-//! The allocator below: what the program would have called without us.
+//! The allocator and the C library below: what the program would have called without us.
 
 use core::ffi::{CStr, c_int, c_void};
 use core::mem::transmute;
@@ -19,9 +19,12 @@ pub(crate) enum Function {
     Pvalloc,
     FreeSized,
     FreeAlignedSized,
+    Mmap,
+    Mremap,
+    Munmap,
 }
 
-const NAMES: [&CStr; 12] = [
+const NAMES: [&CStr; 15] = [
     c"malloc",
     c"free",
     c"calloc",
@@ -34,6 +37,9 @@ const NAMES: [&CStr; 12] = [
     c"pvalloc",
     c"free_sized",
     c"free_aligned_sized",
+    c"mmap",
+    c"mremap",
+    c"munmap",
 ];
 
 static FOUND: [AtomicUsize; NAMES.len()] = [const { AtomicUsize::new(0) }; NAMES.len()];
@@ -81,3 +87,6 @@ function!(valloc, Valloc, (usize) -> *mut c_void);
 function!(pvalloc, Pvalloc, (usize) -> *mut c_void);
 function!(free_sized, FreeSized, (*mut c_void, usize) -> ());
 function!(free_aligned_sized, FreeAlignedSized, (*mut c_void, usize, usize) -> ());
+function!(mmap, Mmap, (*mut c_void, usize, c_int, c_int, c_int, i64) -> *mut c_void);
+function!(mremap, Mremap, (*mut c_void, usize, usize, c_int, *mut c_void) -> *mut c_void);
+function!(munmap, Munmap, (*mut c_void, usize) -> c_int);

@@ -63,6 +63,13 @@ pub(crate) fn node(
     memory.node(region, caller.sp, caller.fp)
 }
 
+/// The same for a call that maps memory: there are few of them, so each has its stack where any
+/// call has.
+pub(crate) fn node_of_mapping(guard: &mut Guard, region: &Region, caller: Caller) -> u32 {
+    let flags = region.load(header::FLAGS) & !header::flags::SAMPLED_STACKS;
+    node_otherwise(guard.thread(), region, caller, flags, None)
+}
+
 /// The flags of the modes that are not the default.
 const OTHERWISE: u64 =
     header::flags::NO_STACKS | header::flags::CHECK_STACKS | header::flags::SAMPLED_STACKS;
@@ -114,7 +121,7 @@ pub(crate) fn around(sp: usize, fp: usize, calls: [usize; 2]) -> Around {
     Around::Unknown
 }
 
-/// The modes that are not the default.
+/// By all flags: those of the default are among them.
 #[cold]
 #[inline(never)]
 fn node_otherwise(

@@ -142,6 +142,15 @@ impl Guard {
         Some((guard, region))
     }
 
+    /// Enters a call that maps memory. `None`: this call is not recorded. What an allocator maps
+    /// inside one of its calls is part of that.
+    pub(crate) fn enter_mapping(caller: Caller) -> Option<(Guard, &'static Region)> {
+        start::region()?;
+        // SAFETY: the state of this thread.
+        let is_inside = unsafe { (*current()).busy } != 0;
+        if is_inside { None } else { Guard::enter(caller) }
+    }
+
     /// Enters the second state without recording. `None`: a call is in it.
     pub(crate) fn enter_inner() -> Option<Guard> {
         Guard::enter_state(inner())

@@ -15,3 +15,6 @@ pub const VALLOC: u8 = 9;
 pub const PVALLOC: u8 = 10;
 pub const NEW: u8 = 11;
 pub const DELETE: u8 = 12;
+pub const MMAP: u8 = 13;
+pub const MREMAP: u8 = 14;
+pub const MUNMAP: u8 = 15;

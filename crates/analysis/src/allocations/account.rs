@@ -104,18 +104,18 @@ impl AllocationAccount {
         self.faults
     }
 
-    /// The calls of all sites that ask for memory, and their times.
+    /// The calls of all sites that ask the allocator for memory, and their times.
     #[must_use]
     pub fn all_apparent(&self) -> TimedCalls {
         if let Some(sampled) = &self.sampled {
             return sampled.all.apparent;
         }
         let mut all = TimedCalls::default();
-        self.sites.iter().for_each(|site| all.add_all(&site.apparent));
+        self.allocating().for_each(|site| all.add_all(&site.apparent));
         all
     }
 
-    /// The calls that only give back, of all sites and of none, and their times.
+    /// The calls that only give back to the allocator, of all sites and of none, and their times.
     #[must_use]
     pub fn all_releases(&self) -> TimedCalls {
         if let Some(thinned) = &self.thinned {
@@ -126,7 +126,12 @@ impl AllocationAccount {
             all.add_all(&sampled.all.release);
             return all;
         }
-        self.sites.iter().for_each(|site| all.add_all(&site.release));
+        self.allocating().for_each(|site| all.add_all(&site.release));
         all
+    }
+
+    /// The sites that ask the allocator.
+    fn allocating(&self) -> impl Iterator<Item = &Site> {
+        self.sites.iter().filter(|site| !site.maps)
     }
 }

@@ -4,6 +4,7 @@ mod arenas;
 mod calls;
 mod faults;
 mod lives;
+mod mapping_calls;
 mod reserving;
 mod selecting;
 mod syscalls;

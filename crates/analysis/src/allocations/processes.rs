@@ -9,6 +9,7 @@ use super::blocks::{LiveBlock, end_of};
 use super::frames::ImageStacks;
 use super::live::LiveBlocks;
 use super::number_map::NumberMap;
+use super::own_mappings::OwnMappings;
 use super::owners::PageOwners;
 use super::pauses::Pauses;
 use super::served::ServedBy;
@@ -23,6 +24,8 @@ const NESTED_MAX: usize = 64;
 pub(super) struct AllocatingProcess {
     /// Its blocks.
     pub(super) live: LiveBlocks,
+    /// What it mapped itself.
+    pub(super) mapped: OwnMappings,
     /// Who paid for the pages of its memory.
     pub(super) owners: PageOwners,
     /// The stacks that its image has used.
@@ -53,6 +56,8 @@ pub(super) struct OpenCall {
     pub(super) payer: Option<Payer>,
     /// Whether it only gives back.
     pub(super) releases: bool,
+    /// Whether it is one of those that map memory.
+    pub(super) maps: bool,
     /// When it ends.
     pub(super) end_ns: u64,
     /// Its time, less that of faults on blocks, of returns of memory, and of calls inside it.
@@ -171,6 +176,7 @@ impl AllocatingProcesses {
         let parent = self.process(parent);
         let process = AllocatingProcess {
             stacks: Arc::clone(&parent.stacks),
+            mapped: parent.mapped.fork(),
             owners: parent.owners.fork(),
             ..AllocatingProcess::new(parent.live.fork(number))
         };
@@ -189,6 +195,7 @@ impl AllocatingProcesses {
         let process = self.process(seat.process);
         process.threads.push(seat.thread);
         process.stacks = Arc::default();
+        process.mapped = OwnMappings::default();
         process.owners = PageOwners::default();
         self.live_threads.get_mut(seat.thread).calls.clear();
     }
@@ -241,6 +248,7 @@ impl AllocatingProcess {
     fn new(live: LiveBlocks) -> AllocatingProcess {
         AllocatingProcess {
             live,
+            mapped: OwnMappings::default(),
             owners: PageOwners::default(),
             stacks: Arc::default(),
             threads: Vec::new(),

@@ -14,7 +14,8 @@ pub struct SampledAccount {
     pub sampling: StackSampling,
     /// The calls that were chosen.
     pub chosen_calls: u64,
-    /// What all calls and blocks paid together, chosen or not: exact.
+    /// What all calls of the allocator and all blocks paid together, chosen or not: exact. Sites
+    /// that map memory are not in it; they are exact themselves.
     pub all: Site,
 }
 
@@ -133,7 +134,7 @@ impl Estimates {
     /// Site number `place`, if it is there, or a new one.
     fn place(&mut self, place: usize) -> &mut Site<f64> {
         if self.sites.len() <= place {
-            self.sites.resize(place + 1, Site::new(FrameId::NONE));
+            self.sites.resize(place + 1, Site::new(FrameId::NONE, false));
             self.variances.resize(place + 1, Variances::default());
         }
         &mut self.sites[place]
@@ -185,6 +186,9 @@ impl Estimates {
         let per_timed = if timed == 0 { 1.0 } else { calls as f64 / timed as f64 };
         let found = self.sites.iter_mut().zip(&self.variances);
         for (site, (estimate, variances)) in sites.iter_mut().zip(found) {
+            if site.maps {
+                continue;
+            }
             estimate.note_peak(peak);
             estimate.release = estimate.release.as_all_timed(per_timed);
             let stack = site.stack;

@@ -10,6 +10,9 @@ use super::frames::FrameId;
 pub struct Site<N = u64> {
     /// The innermost frame of its stack.
     pub stack: FrameId,
+    /// Whether it maps memory itself, by mmap(2) or mremap(2): its blocks are mappings then, and
+    /// their release is munmap(2).
+    pub maps: bool,
     /// Calls that ask for memory, failed ones included.
     pub calls: N,
     /// Those of them that failed.
@@ -72,9 +75,9 @@ pub(super) enum Charge {
     Call { given_bytes: Option<u64>, latency_ns: Option<u64> },
     /// A call that only gives back a block.
     Release { latency_ns: Option<u64> },
-    /// A block is given back.
+    /// A block is given back, or some of a mapping.
     Free,
-    /// A block of so many bytes is never given back.
+    /// A block of so many bytes, or what is left of a mapping, is never given back.
     Kept { size_bytes: u64 },
     /// A fault on a block.
     Touch { major: bool, latency_ns: Option<u64> },
@@ -110,8 +113,8 @@ impl Site {
 
 impl<N: Amount> Site<N> {
     /// A site that has paid nothing yet.
-    pub(super) fn new(stack: FrameId) -> Site<N> {
-        Site { stack, ..Site::default() }
+    pub(super) fn new(stack: FrameId, maps: bool) -> Site<N> {
+        Site { stack, maps, ..Site::default() }
     }
 
     /// Pays for `charge`, which stands for `weight` of them.
@@ -174,6 +177,7 @@ impl Site<f64> {
     pub(super) fn rounded(&self) -> Site {
         Site {
             stack: self.stack,
+            maps: self.maps,
             calls: rounded(self.calls),
             failed: rounded(self.failed),
             frees: rounded(self.frees),

@@ -33,14 +33,39 @@ pub(super) struct Payer {
     pub(super) size_bytes: u64,
 }
 
+/// Sites by the innermost frames of their stacks.
+#[derive(Debug, Default)]
+struct SitesByStack {
+    numbered: Vec<Option<SiteId>>,
+    /// The site of [`FrameId::LEFT_OUT`], whose number is not that of a frame.
+    left_out: Option<SiteId>,
+}
+
+impl SitesByStack {
+    fn get(&self, stack: FrameId) -> Option<SiteId> {
+        let numbered = self.numbered.get(stack.index()).copied().flatten();
+        numbered.or(self.left_out.filter(|_| stack == FrameId::LEFT_OUT))
+    }
+
+    fn set(&mut self, stack: FrameId, site: SiteId) {
+        if stack == FrameId::LEFT_OUT {
+            self.left_out = Some(site);
+            return;
+        }
+        if self.numbered.len() <= stack.index() {
+            self.numbered.resize(stack.index() + 1, None);
+        }
+        self.numbered[stack.index()] = Some(site);
+    }
+}
+
 /// The sites so far, and the live bytes of all of them.
 #[derive(Debug, Default)]
 pub(super) struct SiteTable {
     sites: Vec<Site>,
-    /// The sites by the innermost frames of their stacks.
-    by_stack: Vec<Option<SiteId>>,
-    /// The site of [`FrameId::LEFT_OUT`].
-    left_out: Option<SiteId>,
+    /// Those of the allocator, and those that map memory.
+    by_stack: [SitesByStack; 2],
+    /// The live bytes of the allocator's blocks.
     live_bytes: u64,
     peak_bytes: u64,
     peak_ns: u64,
@@ -69,34 +94,28 @@ impl SiteTable {
 
     /// Whether the blocks of a site stand for others by their size.
     pub(super) fn is_estimated(&self, id: SiteId) -> bool {
-        self.is_sampled() && id != SiteId::UNCHOSEN
+        self.is_sampled() && id != SiteId::UNCHOSEN && !self.maps(id)
     }
 
-    /// The site with this stack.
-    pub(super) fn of_stack(&mut self, stack: FrameId) -> SiteId {
-        match self.by_stack.get(stack.index()) {
-            Some(&Some(site)) => site,
-            _ => self.add(stack),
+    /// Whether a site maps memory itself.
+    pub(super) fn maps(&self, id: SiteId) -> bool {
+        let site = self.place(id).and_then(|place| self.sites.get(place));
+        site.is_some_and(|site| site.maps)
+    }
+
+    /// The site with this stack; `maps`: that of its calls that map memory.
+    pub(super) fn of_stack(&mut self, stack: FrameId, maps: bool) -> SiteId {
+        match self.by_stack[usize::from(maps)].get(stack) {
+            Some(site) => site,
+            None => self.add(stack, maps),
         }
     }
 
     #[cold]
-    fn add(&mut self, stack: FrameId) -> SiteId {
-        // Its number is not that of a frame.
-        let known = self.left_out.filter(|_| stack == FrameId::LEFT_OUT);
-        if let Some(site) = known {
-            return site;
-        }
+    fn add(&mut self, stack: FrameId, maps: bool) -> SiteId {
         let site = SiteId(u32::try_from(self.sites.len()).unwrap_or(u32::MAX));
-        self.sites.push(Site::new(stack));
-        if stack == FrameId::LEFT_OUT {
-            self.left_out = Some(site);
-            return site;
-        }
-        if self.by_stack.len() <= stack.index() {
-            self.by_stack.resize(stack.index() + 1, None);
-        }
-        self.by_stack[stack.index()] = Some(site);
+        self.sites.push(Site::new(stack, maps));
+        self.by_stack[usize::from(maps)].set(stack, site);
         site
     }
 
@@ -115,10 +134,12 @@ impl SiteTable {
     /// The payer pays for `charge`.
     pub(super) fn pay(&mut self, payer: Payer, charge: Charge) {
         let (place, weight) = (self.place(payer.site), self.weight());
-        if let Some(estimates) = &mut self.estimates {
-            estimates.pay(place, payer.size_bytes, charge);
-        } else if let Some(site) = self.site(payer.site) {
-            site.pay(charge, weight);
+        let site = place.and_then(|place| self.sites.get_mut(place));
+        match (site, &mut self.estimates) {
+            (Some(site), _) if site.maps => site.pay(charge, 1),
+            (_, Some(estimates)) => estimates.pay(place, payer.size_bytes, charge),
+            (Some(site), None) => site.pay(charge, weight),
+            (None, None) => {}
         }
     }
 
@@ -151,6 +172,20 @@ impl SiteTable {
     /// The blocks that each one stands for, where that does not depend on their size.
     pub(super) fn weight(&self) -> u64 {
         self.others + 1
+    }
+
+    /// The blocks that each one of a site stands for, where that does not depend on their size.
+    pub(super) fn weight_of(&self, id: SiteId) -> u64 {
+        if self.others == 0 || self.maps(id) { 1 } else { self.weight() }
+    }
+
+    /// So many bytes of mappings are more, or less, of a site that maps memory.
+    pub(super) fn remap(&mut self, id: SiteId, grown_bytes: u64, shrunk_bytes: u64) {
+        let peak = self.peak;
+        if let Some(site) = self.site(id) {
+            site.shrink(shrunk_bytes, 1, peak);
+            site.grow(grown_bytes, 1, peak);
+        }
     }
 
     /// From now on each block stands for so many, at least one. No block may be live meanwhile.

@@ -122,7 +122,7 @@ impl ThinnedStream {
     pub(super) fn finish(self, sites: &mut SiteTable) -> Option<ThinnedAccount> {
         let mut without_site = 0_u64;
         for counts in self.waiting.into_values().flatten() {
-            let site = sites.of_stack(FrameId::NONE);
+            let site = sites.of_stack(FrameId::NONE, false);
             sites.count(site, &counts);
             without_site = without_site.saturating_add(counts.calls);
         }

@@ -59,14 +59,14 @@ pub(super) fn callers(
     skipping: &mut Skipping,
 ) -> Vec<CallerRow> {
     let mut rows: Vec<CallerRow> = Vec::new();
-    let mut known: HashMap<(String, Option<String>), usize> = HashMap::new();
+    let mut known: HashMap<(String, Option<String>, bool), usize> = HashMap::new();
     for (index, (site, row)) in sites.iter().enumerate() {
-        let caller = name_of(account, names, site, skipping);
-        let place = *known.entry(caller.clone()).or_insert(rows.len());
+        let (function, at) = name_of(account, names, site, skipping);
+        let caller = (function.clone(), at.clone(), site.maps);
+        let place = *known.entry(caller).or_insert(rows.len());
         if place == rows.len() {
-            let (function, at) = caller;
-            let costs = SiteCosts::none(seen);
-            rows.push(CallerRow { function, at, costs, ..CallerRow::default() });
+            let (maps, costs) = (site.maps, SiteCosts::none(seen));
+            rows.push(CallerRow { function, at, maps, costs, ..CallerRow::default() });
         }
         rows[place].sites.push(index);
         rows[place].costs.add(&row.costs);

@@ -25,7 +25,8 @@ pub(super) fn sites<'a>(
             account.frames(site.stack).flat_map(|frame| names.lines(frame, false)).collect();
         let costs = with_errors(costs(site, seen, &similar), site, account);
         let detail = super::detail::detail(account, site, details, seen, names);
-        (site, SiteRow { stack, costs, peak_bytes: site.peak_bytes, detail })
+        let peak_bytes = site.peak_bytes;
+        (site, SiteRow { stack, maps: site.maps, costs, peak_bytes, detail })
     };
     let all = account.sites.iter().zip(&account.details);
     let mut rows: Vec<(&Site, SiteRow)> = all.map(row).collect();
@@ -59,8 +60,9 @@ fn tell_apart(account: &AllocationAccount, names: &Names, rows: &mut [(&Site, Si
 fn with_errors(costs: SiteCosts, site: &Site, account: &AllocationAccount) -> SiteCosts {
     let errors = site.errors;
     let of_faults = |figure: u64| costs.first_touch_ns.map(|_| figure);
-    if account.sampled.is_none() {
-        let first_touch_error_ns = account.thinned.and_then(|_| of_faults(errors.touches_ns));
+    if account.sampled.is_none() || site.maps {
+        let first_touch_error_ns =
+            account.thinned.filter(|_| !site.maps).and_then(|_| of_faults(errors.touches_ns));
         return SiteCosts { first_touch_error_ns, ..costs };
     }
     // The calls that were not timed are like those that were.
@@ -83,19 +85,36 @@ pub(super) fn all_sites(
     sites: &[(&Site, SiteRow)],
     is_filtered: bool,
 ) -> SiteCosts {
+    let sum = || {
+        let mut all = SiteCosts::none(seen);
+        for (_, row) in sites {
+            all.add(&counted(row));
+        }
+        all
+    };
     match (&account.sampled, is_filtered) {
         (Some(sampled), false) => sampled_sites(account, sampled, seen),
-        (Some(_), true) => SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs)),
+        (Some(_), true) => sum(),
         (None, _) => SiteCosts {
             first_touch_error_ns: account.thinned.map(|thinned| thinned.touches_error_ns),
-            ..SiteCosts::sum(seen, sites.iter().map(|(_, row)| &row.costs))
+            ..sum()
         },
     }
 }
 
-/// What all sites pay together that are estimates themselves: exact.
+/// The costs of a site as a part of those of all: what is counted in these is the allocator's.
+pub(super) fn counted(row: &SiteRow) -> SiteCosts {
+    if row.maps { row.costs.without_counts() } else { row.costs }
+}
+
+/// What all sites pay together of which those of the allocator are estimates: exact.
 fn sampled_sites(account: &AllocationAccount, sampled: &SampledAccount, seen: Seen) -> SiteCosts {
-    costs(&sampled.all, seen, &(account.all_apparent(), account.all_releases()))
+    let similar = (account.all_apparent(), account.all_releases());
+    let mut all = costs(&sampled.all, seen, &similar);
+    for site in account.sites.iter().filter(|site| site.maps) {
+        all.add(&costs(site, seen, &similar).without_counts());
+    }
+    all
 }
 
 /// What all calls cost of which a filter left some out: `chosen` and the others, or what is exact.
@@ -155,6 +174,7 @@ pub(super) fn totals(
     let has_calls = seen.allocations && account.thinned.is_none() && !is_cut;
     let knows_own = seen.syscalls && has_calls;
     let own = |figure: u64| knows_own.then_some(figure);
+    let mapping = || account.sites.iter().filter(|site| site.maps);
     RecordingTotals {
         calls: costs.calls,
         timed_calls: calls.timed,
@@ -163,6 +183,8 @@ pub(super) fn totals(
         release_calls: releases.calls,
         timed_release_calls: releases.timed,
         allocated_bytes: costs.bytes,
+        mapping_calls: mapping().map(|site| site.calls).sum(),
+        mapped_bytes: mapping().fold(0, |all, site| site.bytes.saturating_add(all)),
         peak_live_bytes: account.peak_live_bytes,
         peak_ns: account.peak_ns.saturating_sub(account.header.began_ns),
         minor_faults: of_faults(all.minor),

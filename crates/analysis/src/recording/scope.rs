@@ -2,6 +2,7 @@
 
 use results::recording::{ReportFilter, Seen, SiteCosts, SiteRow};
 
+use super::rows::counted;
 use crate::allocations::{AllocationAccount, CallFilter, FrameId, Site};
 
 /// What was asked for.
@@ -22,8 +23,11 @@ impl ReportScope {
         seen: Seen,
         sites: &mut Vec<(&Site, SiteRow)>,
     ) -> Option<ReportFilter> {
-        let place = sites.iter().position(|(site, _)| site.stack == FrameId::LEFT_OUT);
-        let row = place.map(|place| sites.remove(place).1);
+        let mut left_out = SiteCosts::none(seen);
+        let is_left_out = |(site, _): &mut (&Site, SiteRow)| site.stack == FrameId::LEFT_OUT;
+        for (_, row) in sites.extract_if(.., is_left_out) {
+            left_out.add(&counted(&row));
+        }
         let since_start = |ns: u64| ns.saturating_sub(account.header.began_ns);
         let CallFilter { times_ns, tid, pid, sizes_bytes } = &self.filter;
         let times = times_ns.as_ref();
@@ -35,7 +39,7 @@ impl ReportScope {
             pid: *pid,
             min_bytes: bytes.map(|bytes| *bytes.start()).filter(|&bytes| bytes > 0),
             max_bytes: bytes.map(|bytes| *bytes.end()).filter(|&bytes| bytes < u64::MAX),
-            left_out: row.map_or(SiteCosts::none(seen), |row| row.costs),
+            left_out,
         };
         (!self.filter.is_none()).then_some(filter)
     }

@@ -1,6 +1,7 @@
 //! Live blocks and call sites: who pays for which fault.
 
 mod acts;
+mod mapped;
 mod memory;
 mod model;
 mod over_time;

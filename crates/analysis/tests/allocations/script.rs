@@ -44,6 +44,7 @@ pub(crate) struct Script {
     pauses: Vec<Range<u64>>,
     sampling: Option<StackSampling>,
     selection: (CallFilter, Option<NonZeroUsize>),
+    sees: Sees,
 }
 
 impl Script {
@@ -55,7 +56,14 @@ impl Script {
             pauses: Vec::new(),
             sampling: None,
             selection: (CallFilter::default(), None),
+            sees: header().sees,
         }
+    }
+
+    /// Memory syscalls are not seen.
+    pub(crate) fn without_syscalls(&mut self) -> &mut Script {
+        self.sees.calls = false;
+        self
     }
 
     /// Only some calls have their stack.
@@ -156,6 +164,45 @@ impl Script {
         )
     }
 
+    /// From `from_ns` to `to_ns`, a call of `function` at the site, which gives `released` back and
+    /// `bytes` out at `address`.
+    pub(crate) fn mapping_call(
+        &mut self,
+        (from_ns, to_ns): (u64, u64),
+        site: u64,
+        function: AllocationFunction,
+        (released, address, bytes): (u64, u64, u64),
+    ) -> &mut Script {
+        let stack = self.stack(site);
+        let latency_ns = NonZeroU64::new(to_ns - from_ns);
+        let call =
+            Allocation { address, released, size_bytes: bytes, stack, ..free(0, latency_ns) };
+        self.call(from_ns, Allocation { function, ..call })
+    }
+
+    /// A syscall that succeeds, and takes so long.
+    pub(crate) fn syscall_of(
+        &mut self,
+        (from_ns, to_ns): (u64, u64),
+        call: Call,
+        arguments: [u64; 3],
+        result: u64,
+    ) -> &mut Script {
+        let [first, second, third] = arguments;
+        let latency_ns = NonZeroU64::new(to_ns - from_ns);
+        self.event(
+            from_ns,
+            EventKind::Syscall(Syscall {
+                call,
+                arguments_known: true,
+                text: Name::NONE,
+                arguments: [first, second, third, 0, 0, 0],
+                result: Some(result.cast_signed()),
+                span: Span { latency_ns, on_cpu_ns: None },
+            }),
+        )
+    }
+
     pub(crate) fn map(&mut self, time_ns: u64, report: &MappingReport<'_>) -> &mut Script {
         let mapping = report.intern(&mut self.interner);
         self.event(time_ns, EventKind::Mapping(mapping))
@@ -187,7 +234,8 @@ impl Script {
     pub(crate) fn account(&mut self) -> (AllocationAccount, Definitions) {
         let mut batch = Batch { events: std::mem::take(&mut self.events), ..Batch::default() };
         self.interner.take_new(&mut batch.definitions);
-        let ledger = Ledger::new(&header()).with_sampling(self.sampling);
+        let ledger =
+            Ledger::new(&Header { sees: self.sees, ..header() }).with_sampling(self.sampling);
         let (filter, depth) = std::mem::take(&mut self.selection);
         let ledger = ledger.with_selection(filter, depth);
         let ledger = ledger.with_pauses(std::mem::take(&mut self.pauses));

@@ -119,7 +119,7 @@ proptest! {
         if let Some(mean_bytes) = sampling {
             script.sample(StackSampling { mean_bytes });
         }
-        let (mut faults, mut calls, mut releases) = (0, 0, 0);
+        let (mut faults, mut calls, mut releases, mut mapping_calls) = (0, 0, 0, 0);
         for (time_ns, pid, tid, kind, maps) in events {
             script.of(Thread { pid, tid });
             if maps {
@@ -136,8 +136,12 @@ proptest! {
                     }
                     let only_releases = call.function.only_releases()
                         || call.address == 0 && call.released != 0;
-                    calls += u64::from(!only_releases);
-                    releases += u64::from(call.released != 0);
+                    if call.function.maps() {
+                        mapping_calls += u64::from(!call.function.only_releases());
+                    } else {
+                        calls += u64::from(!only_releases);
+                        releases += u64::from(call.released != 0);
+                    }
                     script.call(time_ns, call);
                 }
                 kind => {
@@ -151,9 +155,16 @@ proptest! {
         let all = |figure: fn(&analysis::allocations::Site) -> u64| -> u64 {
             match &account.sampled {
                 Some(sampled) => figure(&sampled.all),
-                None => account.sites.iter().map(figure).sum(),
+                None => account.sites.iter().filter(|site| !site.maps).map(figure).sum(),
             }
         };
+        let mapping = account.sites.iter().filter(|site| site.maps);
+        prop_assert_eq!(mapping.map(|site| site.calls).sum::<u64>(), mapping_calls);
+        if sampling.is_none() {
+            let of_sites: u64 = account.sites.iter().map(|site| site.faults().faults()).sum();
+            let of_rest: u64 = account.rest.iter().map(|rest| rest.faults.faults()).sum();
+            prop_assert_eq!(of_sites + of_rest, faults, "each fault is of one site or of none");
+        }
         prop_assert_eq!(all(|site| site.calls), calls);
         prop_assert_eq!(all(|site| site.frees) + account.unknown_releases, releases);
         prop_assert!(all(|site| site.failed) <= calls);

@@ -312,6 +312,9 @@ mod tests {
             function::PVALLOC,
             function::NEW,
             function::DELETE,
+            function::MMAP,
+            function::MREMAP,
+            function::MUNMAP,
         ];
         assert_eq!(numbers, AllocationFunction::ALL.map(|function| function as u8));
     }

@@ -11,6 +11,7 @@ mod going;
 mod limits;
 mod lives;
 mod mapped;
+mod mapping_calls;
 mod musl;
 mod pauses;
 mod programs;

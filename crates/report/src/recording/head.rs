@@ -62,7 +62,7 @@ fn ran(report: &RecordingReport) -> String {
 fn cost(report: &RecordingReport) -> String {
     let other = report.other_faults();
     let (_, other_ns, _) = other;
-    if report.totals.calls == 0 {
+    if report.totals.calls == 0 && report.totals.mapping_calls == 0 {
         let why = if !report.seen.allocations {
             "allocation calls not recorded"
         } else if report.lacks_calls() {
@@ -86,7 +86,12 @@ fn cost(report: &RecordingReport) -> String {
         }
         // Much of its memory does not come from allocation calls.
         Some(true_ns) if true_ns < other_ns => format!(
-            "allocations cost {}{}; {}",
+            "{} cost {}{}; {}",
+            if report.totals.mapping_calls > 0 {
+                "allocations and mappings"
+            } else {
+                "allocations"
+            },
             Nanoseconds(true_ns),
             share(report.share),
             faults_took(other, "").replacen("faults", "other faults", 1)
@@ -229,21 +234,28 @@ fn totals(report: &RecordingReport, view: View) -> String {
         0 => String::new(),
         failed => format!(" ({} failed)", whole(failed)),
     };
-    let mut parts = vec![
-        several(costs.calls, "call", "calls") + &failed,
-        format!("{} asked for", bytes(costs.bytes as f64)),
-        format!(
-            "at most {} live (at {})",
-            bytes(totals.peak_live_bytes as f64),
-            duration(totals.peak_ns as f64)
-        ),
-    ];
+    let mut parts = Vec::new();
+    if totals.calls > 0 {
+        parts.extend([
+            several(costs.calls, "call", "calls") + &failed,
+            format!("{} asked for", bytes(costs.bytes as f64)),
+            format!(
+                "at most {} live (at {})",
+                bytes(totals.peak_live_bytes as f64),
+                duration(totals.peak_ns as f64)
+            ),
+        ]);
+    }
     let kept = costs.unreleased;
     if kept > 0 {
         let bytes = bytes(costs.unreleased_bytes as f64);
         // Of a program that goes on, nobody knows what it will free.
         let how = if report.ended_early.is_some() { "live at the end" } else { "never freed" };
         parts.push(format!("{} ({bytes}) {how}", several(kept, "block", "blocks")));
+    }
+    if totals.mapping_calls > 0 {
+        let calls = several(totals.mapping_calls, "mmap call", "mmap calls");
+        parts.push(format!("{calls} of its own ({})", bytes(totals.mapped_bytes as f64)));
     }
     hanging("", &styled(DIM, &parts.join(", ")), view.width)
 }

@@ -79,7 +79,7 @@ fn of_site(
 /// Who held addresses, in all.
 fn rest(costs: &MappingCosts) -> String {
     let of_sites = costs.bytes_of_sites();
-    let sites = (of_sites > 0).then(|| format!("{} allocation calls", bytes(of_sites as f64)));
+    let sites = (of_sites > 0).then(|| format!("{} calls of sites", bytes(of_sites as f64)));
     let others = costs.rest.iter().map(|row| {
         let kind = match row.kind {
             MappingRestKind::Program => "the program itself",

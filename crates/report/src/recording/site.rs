@@ -63,7 +63,7 @@ fn costs(report: &RecordingReport, caller: &CallerRow, detail: &SiteDetail, view
     let costs = &caller.costs;
     let parts = &detail.parts;
     let inside = [
-        ("in the allocator", parts.user_ns),
+        (if caller.maps { "beside the syscalls" } else { "in the allocator" }, parts.user_ns),
         ("in syscalls", parts.syscall_ns),
         ("in faults on no block", parts.fault_ns),
     ];
@@ -112,11 +112,11 @@ fn lines(
     detail: &SiteDetail,
     view: View,
 ) -> Vec<(&'static str, String)> {
-    let mut lines = vec![("asked for", asked(caller))];
+    let mut lines = vec![(if caller.maps { "mapped" } else { "asked for" }, asked(caller))];
     let mut add = |label, line: Option<String>| lines.extend(line.map(|line| (label, line)));
     add("latency", latency(detail));
-    add("served", served(detail));
-    add("blocks", Some(blocks(report, caller)));
+    add("served", served(detail).filter(|_| !caller.maps));
+    add(if caller.maps { "mappings" } else { "blocks" }, Some(blocks(report, caller)));
     add("live", Some(live(report, caller)));
     add("touched in", touched_in(detail, view));
     add("touched by", touched_by(detail));
@@ -190,11 +190,19 @@ fn listed<const N: usize>(counts: [(u64, &str); N]) -> Option<String> {
 
 fn blocks(report: &RecordingReport, caller: &CallerRow) -> String {
     let costs = &caller.costs;
-    let freed = format!("{} freed", whole(costs.frees));
+    let freed = if caller.maps {
+        several(costs.frees, "time", "times") + " unmapped, wholly or in part"
+    } else {
+        format!("{} freed", whole(costs.frees))
+    };
     if costs.unreleased == 0 {
         return freed;
     }
-    let how = if report.ended_early.is_some() { "live at the end" } else { "never freed" };
+    let how = match (report.ended_early.is_some(), caller.maps) {
+        (true, _) => "live at the end",
+        (false, true) => "there at the end",
+        (false, false) => "never freed",
+    };
     let size = bytes(costs.unreleased_bytes as f64);
     format!("{freed}, {} ({size}) {how}", whole(costs.unreleased))
 }
@@ -204,7 +212,9 @@ fn live(report: &RecordingReport, caller: &CallerRow) -> String {
     let peak = bytes(peak as f64);
     let most = if is_exact { "at most" } else { "at most (sum over its stacks)" };
     let at_peak = bytes(caller.costs.at_peak_bytes as f64);
-    format!("{most} {peak}; {at_peak} when all sites together had most")
+    let when =
+        if caller.maps { "when blocks of all sites took" } else { "when all sites together had" };
+    format!("{most} {peak}; {at_peak} {when} most")
 }
 
 fn touched_in(detail: &SiteDetail, view: View) -> Option<String> {
@@ -230,7 +240,7 @@ fn touched_by(detail: &SiteDetail) -> Option<String> {
 fn touched_again(detail: &SiteDetail) -> Option<String> {
     (detail.returned_faults > 0).then(|| {
         let faults = several(detail.returned_faults, "fault", "faults");
-        format!("{faults} on pages that were returned to the kernel while the block was live")
+        format!("{faults} on pages that were returned to the kernel before, and stayed mapped")
     })
 }
 

@@ -53,12 +53,13 @@ pub(super) fn true_cost(
     detail: &SiteDetail,
 ) -> String {
     let costs = &caller.costs;
-    let is_estimated = report.sampled.is_some() || report.thinned.is_some();
+    let is_estimated = !caller.maps && (report.sampled.is_some() || report.thinned.is_some());
     let about = if is_estimated { "about " } else { "" };
+    let of = if caller.maps { " of mmap" } else { "" };
     let (calls, say, cost) = match costs.calls {
-        1 => ("its call".to_owned(), "says", "costs"),
+        1 => (format!("its call{of}"), "says", "costs"),
         calls if is_estimated => (format!("about {} calls", whole(rounded(calls))), "say", "cost"),
-        calls => (format!("its {} calls", whole(calls)), "say", "cost"),
+        calls => (format!("its {} calls{of}", whole(calls)), "say", "cost"),
     };
     let says = Nanoseconds(costs.apparent_ns);
     let Some(true_ns) = costs.true_ns else {

@@ -71,7 +71,7 @@ pub(super) fn table_of_callers(report: &RecordingReport, most: usize, view: View
     let head = format!("{:>digits$} site", "#");
     let numbered = |(index, caller): (usize, &CallerRow)| {
         let name = if report.has_no_stacks() {
-            WITHOUT_STACKS.to_owned()
+            name_of(WITHOUT_STACKS, caller.maps, None, Some(room))
         } else {
             name(caller, Some(room))
         };
@@ -198,16 +198,20 @@ fn cells(columns: &[Column<'_>], rows: &[Row]) -> Vec<Vec<String>> {
     std::iter::once(heads).chain(rows.iter().map(row)).collect()
 }
 
+/// What is said of a function whose calls map memory themselves.
+const MAPS: &str = " (mmap)";
+
 /// The function and its line. Where there is no room, what the function takes goes, and then its
 /// beginning.
 pub(super) fn name(caller: &CallerRow, room: Option<usize>) -> String {
-    name_of(&caller.function, caller.at.as_deref(), room)
+    name_of(&caller.function, caller.maps, caller.at.as_deref(), room)
 }
 
-/// The same of a function at a place.
-pub(crate) fn name_of(function: &str, at: Option<&str>, room: Option<usize>) -> String {
+/// The same of a function at a place, which may map memory itself.
+pub(crate) fn name_of(function: &str, maps: bool, at: Option<&str>, room: Option<usize>) -> String {
     let function = functions::with_short_strings(&clean(function));
     let at = at.map(|at| format!("  {}", clean(at))).unwrap_or_default();
+    let at = if maps { MAPS.to_owned() + &at } else { at };
     let Some(room) = room else { return function + &at };
     let whole = format!("{function}{at}");
     if display_width(&whole) <= room {

@@ -41,6 +41,7 @@ pub(crate) fn costs(calls: u64, bytes: u64, [apparent, touch, release]: [u64; 3]
 pub(crate) fn report_of(callers: &[(&str, Option<&str>, SiteCosts)]) -> RecordingReport {
     let row =
         |(index, (function, at, costs)): (usize, &(&str, Option<&str>, SiteCosts))| CallerRow {
+            maps: false,
             function: (*function).to_owned(),
             at: at.map(str::to_owned),
             sites: vec![index],

@@ -43,6 +43,7 @@ fn row(
     };
     let is_different = because.is_some();
     CallerChange {
+        maps: false,
         function: function.to_owned(),
         at: (!at.is_empty()).then(|| at.to_owned()),
         moved_from: None,

@@ -54,6 +54,22 @@ pub struct SiteCosts {
 }
 
 impl SiteCosts {
+    /// The times, faults and syscalls alone: what is counted and kept live is not the allocator's,
+    /// and is told apart.
+    #[must_use]
+    pub fn without_counts(&self) -> SiteCosts {
+        SiteCosts {
+            calls: 0,
+            failed: 0,
+            frees: 0,
+            bytes: 0,
+            unreleased: 0,
+            unreleased_bytes: 0,
+            at_peak_bytes: 0,
+            ..*self
+        }
+    }
+
     /// Adds the costs of other sites.
     pub fn add(&mut self, other: &SiteCosts) {
         let sum = |own: &mut u64, other: u64| *own = own.saturating_add(other);

@@ -24,6 +24,7 @@ fn full() -> RecordingDiff {
         by_price_ns: 0,
     };
     let caller = CallerChange {
+        maps: false,
         function: "f".to_owned(),
         at: None,
         moved_from: None,

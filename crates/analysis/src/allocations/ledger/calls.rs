@@ -25,14 +25,10 @@ impl Ledger {
     ) {
         let (thread, time_ns) = (event.thread, event.time_ns);
         let latency_ns = call.latency_ns.map(NonZeroU64::get);
-        // Its time is not that of a call around it, such as of one that a signal interrupted.
         let seat = self.processes.seat(thread, time_ns);
-        if let Some(around) = self.processes.call(seat, time_ns) {
-            let taken_ns = around.interrupt(latency_ns.unwrap_or(0));
-            let around = *around;
-            self.slow.nested(event, latency_ns.unwrap_or(0));
-            self.subtract(&around, taken_ns);
-            self.tallies.of(seat, event).interrupt(around.releases, taken_ns);
+        self.interrupt_around(seat, event, latency_ns);
+        if call.function.maps() {
+            return self.mapping_call(call, (seat, event), end_ns, definitions);
         }
         let old = if call.released == 0 { None } else { self.release(call, seat, event) };
         // realloc(3) with a size of zero only gives back, too.
@@ -71,6 +67,19 @@ impl Ledger {
         self.open((payer, releases, gives), (latency_ns, end_ns), seat, thread.tid);
     }
 
+    /// A call takes so long, which is not the time of one around it, such as of one that a signal
+    /// interrupted.
+    fn interrupt_around(&mut self, seat: Seat, event: &Event, latency_ns: Option<u64>) {
+        let Some(around) = self.processes.call(seat, event.time_ns) else { return };
+        let taken_ns = around.interrupt(latency_ns.unwrap_or(0));
+        let around = *around;
+        self.slow.nested(event, latency_ns.unwrap_or(0));
+        self.subtract(&around, taken_ns);
+        if !around.maps {
+            self.tallies.of(seat, event).interrupt(around.releases, taken_ns);
+        }
+    }
+
     /// The thread is inside the call from here to its end, and gives out its block then.
     #[inline]
     fn open(
@@ -86,7 +95,8 @@ impl Ledger {
             .map(|(address, payer)| (address, process.live.own(payer, tid, end_ns)));
         if let Some(left_ns) = latency_ns {
             let served = ServedBy::default();
-            let call = OpenCall { payer, releases, end_ns, left_ns, gives, served };
+            let maps = false;
+            let call = OpenCall { payer, releases, maps, end_ns, left_ns, gives, served };
             self.processes.open(seat, call);
         }
         let Some((address, block)) = gives else { return };
@@ -167,7 +177,7 @@ impl Ledger {
 
     /// Who pays for a call that asks for memory.
     #[inline]
-    fn payer_of(
+    pub(super) fn payer_of(
         &mut self,
         call: &Allocation,
         seat: Seat,
@@ -175,7 +185,8 @@ impl Ledger {
         definitions: &Definitions,
     ) -> Payer {
         let size_bytes = call.size_bytes;
-        if self.sites.is_sampled() && call.stack == StackId::NOT_TAKEN {
+        let (is_taken, maps) = (call.stack != StackId::NOT_TAKEN, call.function.maps());
+        if self.sites.is_sampled() && !is_taken && !maps {
             return Payer { site: SiteId::UNCHOSEN, size_bytes };
         }
         let process = self.processes.process(seat.process);
@@ -186,7 +197,7 @@ impl Ledger {
             stacks.resolve(call.stack, &mut self.frames, definitions, place_of)
         });
         let stack = self.selection.stack_of(stack, (call, event), &mut self.frames);
-        Payer { site: self.sites.of_stack(stack), size_bytes }
+        Payer { site: self.sites.of_stack(stack, maps), size_bytes }
     }
 
     /// Takes `ns` out of the time of `call`, and of the calls that it stands for.

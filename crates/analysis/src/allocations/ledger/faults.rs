@@ -43,8 +43,12 @@ impl Ledger {
         let process = self.processes.process(seat.process);
         let reach = self.thinned.reach(fault.address, page.1);
         let on_block = process.live.paying(fault.address, reach);
+        let on_mapping = process.mapped.at(fault.address);
         let mut call = self.processes.call(seat, event.time_ns);
         let block = faulting_block(fault.address, page.1, on_block, call.as_deref());
+        // Inside a call it may be the allocator's data.
+        let is_inside = call.as_deref().is_some_and(|call| call.payer.is_some());
+        let block = block.or(on_mapping.filter(|_| !is_inside));
         let taken_ns = match (block, &mut call) {
             (Some(_), Some(call)) => call.interrupt(latency_ns.unwrap_or(0)),
             _ => 0,
@@ -61,13 +65,16 @@ impl Ledger {
                 self.touch(&Touch { fault, cause, latency_ns, page, block }, event);
                 if let Some(call) = call {
                     self.subtract(&call, taken_ns);
-                    self.tallies.of(seat, event).interrupt(call.releases, taken_ns);
+                    if !call.maps {
+                        self.tallies.of(seat, event).interrupt(call.releases, taken_ns);
+                    }
                     self.detail(&call, |details| add(&mut details.touch_ns, taken_ns));
                 }
             }
             (None, Some(payer)) => {
                 let calls = KernelPayer::Calls(payer.site.index());
-                self.note_fault(fault, (seat, event), Some(calls), true);
+                let in_call = call.is_some_and(|call| !call.maps);
+                self.note_fault(fault, (seat, event), Some(calls), in_call);
                 self.sites.pay(payer, Charge::Inside { major, latency_ns });
                 if let Some(call) = call {
                     let ns = latency_ns.unwrap_or(0);
@@ -81,10 +88,13 @@ impl Ledger {
                 return self.rest.add(kind, major, latency_ns);
             }
         }
-        if self.sites.weight() > 1 {
+        let payer =
+            block.map(|(_, block)| block.site).or(call.and_then(|call| Some(call.payer?.site)));
+        let weight = payer.map_or(1, |site| self.sites.weight_of(site));
+        if weight > 1 {
             // It stands for others, which were taken for faults of no site.
             let kind = self.rest_kind(origin, event, definitions);
-            self.rest.owe(kind, major, latency_ns, self.sites.weight() - 1);
+            self.rest.owe(kind, major, latency_ns, weight - 1);
         }
     }
 
@@ -103,7 +113,9 @@ impl Ledger {
         let latency_ns = touch.latency_ns.map(|ns| ns - self.share(touch, ns, pid));
         self.sites.pay(payer, Charge::Touch { major, latency_ns });
         self.steps.pay(KernelPayer::Blocks(payer.site.index()), latency_ns.unwrap_or(0));
-        self.sites.group(payer.site, latency_ns, self.thinned.group(address));
+        if !self.sites.maps(payer.site) {
+            self.sites.group(payer.site, latency_ns, self.thinned.group(address));
+        }
         let process = self.processes.get(pid);
         let (returned_ns, number) = process.map_or((None, 0), |process| {
             let came_true = touch.latency_ns.is_some();

@@ -46,12 +46,13 @@ impl Ledger {
         self.tally_life(life, change, event);
     }
 
-    /// The blocks of a process are gone.
+    /// The blocks and the mappings of a process are gone.
     pub(super) fn forget(&mut self, pid: u32) {
         let Some(process) = self.processes.place(pid) else { return };
         while let Some(block) = self.pending.take(process, |_| true) {
             self.give_out(block);
         }
+        self.forget_mappings(process);
         let process = self.processes.process(process);
         let paused_ns = self.pauses.last_began_ns();
         let (blocks, unsure, unsure_bytes) = process.live.forget(&mut self.sites, paused_ns);

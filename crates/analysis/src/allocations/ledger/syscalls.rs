@@ -37,6 +37,7 @@ impl Ledger {
             None => Vec::new(),
         };
         let open = self.processes.call(seat, time_ns).copied();
+        self.remap(call, open, (seat, event));
         self.note_syscall(call, (seat, event), open, !owners.is_empty());
         let Some(open) = self.processes.call(seat, time_ns) else {
             if owners.is_empty() {

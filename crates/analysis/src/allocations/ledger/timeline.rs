@@ -77,9 +77,11 @@ impl Ledger {
             };
             self.steps.pay(payer, latency_ns.unwrap_or(0));
         }
+        // To a thread, a call that maps memory is no more than its syscall.
         let tally = self.tallies.of(seat, event);
-        tally.syscall(latency_ns, call.is_some() && !returns);
-        if let Some(mut call) = call.filter(|_| returns) {
+        let of_allocator = call.filter(|call| !call.maps);
+        tally.syscall(latency_ns, of_allocator.is_some() && !returns);
+        if let Some(mut call) = of_allocator.filter(|_| returns) {
             tally.interrupt(call.releases, call.interrupt(latency_ns.unwrap_or(0)));
         }
         self.note_mapping(syscall, event, call);

@@ -18,7 +18,7 @@ struct Made {
 
 impl Made {
     fn new() -> Made {
-        let site = SiteTable::default().of_stack(FrameId::NONE);
+        let site = SiteTable::default().of_stack(FrameId::NONE, false);
         let payer = Payer { site, size_bytes: 64 };
         Made { slow: SlowCalls::default(), payer, pauses: Pauses::default() }
     }

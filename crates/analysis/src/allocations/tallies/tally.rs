@@ -7,9 +7,10 @@ use crate::allocations::figures::{FaultSums, TimedCalls};
 /// What a thread did, or several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ThreadWork {
-    /// Its calls that ask for memory, less the faults on blocks and the returns of memory in them.
+    /// Its calls that ask the allocator for memory, less the faults on blocks and the returns of
+    /// memory in them.
     pub apparent: TimedCalls,
-    /// Its calls that only give back, likewise.
+    /// Its calls that only give back to it, likewise. Calls that map memory are syscalls here.
     pub release: TimedCalls,
     /// The sizes that it was given, in bytes.
     pub bytes: u64,

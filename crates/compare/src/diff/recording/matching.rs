@@ -73,7 +73,7 @@ pub(super) fn matched<'a>(old: Side<'a>, new: Side<'a>) -> Vec<Matched<'a>> {
     found
 }
 
-/// What is the same of a site in both: its function, and more.
+/// What is the same of a site in both, beside whether it maps memory: its function, and more.
 type Key = (String, Vec<String>);
 /// The old and the new callers of a key.
 type Group<'a> = (Vec<&'a CallerRow>, Vec<&'a CallerRow>);
@@ -82,16 +82,16 @@ fn groups<'a>(
     (olds, news): &Group<'a>,
     (old, new): (&RecordingReport, &RecordingReport),
     key: &dyn Fn(&CallerRow, &RecordingReport) -> Option<Key>,
-) -> BTreeMap<Key, Group<'a>> {
-    let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
+) -> BTreeMap<(bool, Key), Group<'a>> {
+    let mut groups: BTreeMap<(bool, Key), Group> = BTreeMap::new();
     for caller in olds {
         if let Some(key) = key(caller, old) {
-            groups.entry(key).or_default().0.push(caller);
+            groups.entry((caller.maps, key)).or_default().0.push(caller);
         }
     }
     for caller in news {
         if let Some(key) = key(caller, new) {
-            groups.entry(key).or_default().1.push(caller);
+            groups.entry((caller.maps, key)).or_default().1.push(caller);
         }
     }
     groups

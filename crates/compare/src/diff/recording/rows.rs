@@ -82,6 +82,7 @@ impl<'a> Pair<'a> {
         CallerChange {
             function: row.map(|row| row.function.clone()).unwrap_or_default(),
             at: row.and_then(|row| row.at.clone()),
+            maps: row.is_some_and(|row| row.maps),
             moved_from: moved.and_then(|row| row.at.clone()),
             matched_by: self.matched.by(),
             old: old.map(|row| row.costs),

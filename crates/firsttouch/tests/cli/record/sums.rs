@@ -72,9 +72,15 @@ fn sites_and_the_rest_are_all_faults_and_the_kernel_counted_as_many() {
     let report = &touched.recorded.report;
     let rows = |key: &str| report[key].as_array().expect("rows");
     let (costs, totals) = (&report["costs"], &report["totals"]);
-    for key in ["calls", "bytes", "minor_faults", "major_faults", "first_touch_ns", "true_ns"] {
-        assert_eq!(sum(rows("sites"), key), number(costs, key), "{key}");
-        assert_eq!(sum(rows("callers"), key), number(costs, key), "{key}");
+    for part in ["sites", "callers"] {
+        for key in ["minor_faults", "major_faults", "first_touch_ns", "true_ns"] {
+            assert_eq!(sum(rows(part), key), number(costs, key), "{key}");
+        }
+        for (key, mapping) in [("calls", "mapping_calls"), ("bytes", "mapped_bytes")] {
+            let of = |maps: bool| rows(part).iter().filter(move |row| row["maps"] == maps);
+            assert_eq!(sum(of(false), key), number(costs, key), "{key}");
+            assert_eq!(sum(of(true), key), number(totals, mapping), "{key}");
+        }
     }
     for key in ["minor_faults", "major_faults"] {
         assert_eq!(number(costs, key) + sum(rows("rest"), key), number(totals, key), "{key}");

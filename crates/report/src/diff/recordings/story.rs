@@ -34,7 +34,8 @@ pub(super) fn answer(diff: &RecordingDiff) -> String {
 }
 
 fn named(row: &CallerChange) -> String {
-    name_in_sentence(&row.function, row.at.as_deref())
+    let maps = if row.maps { " by mmap" } else { "" };
+    name_in_sentence(&row.function, row.at.as_deref()) + maps
 }
 
 fn changed(row: &CallerChange) -> String {

@@ -32,6 +32,8 @@ const DEARER: Style = AnsiColor::Yellow.on_default();
 /// A line of the table.
 struct Row {
     name: String,
+    /// Whether it maps memory itself.
+    maps: bool,
     /// The place, if it is a call site.
     at: Option<String>,
     calls: String,
@@ -92,7 +94,7 @@ pub(super) fn table_of_changes(diff: &RecordingDiff, view: View) -> String {
         let Some(at) = &row.at else { return format!("{:digits$} {}", "", row.name) };
         number += 1;
         let at = Some(at.as_str()).filter(|at| !at.is_empty());
-        let name = name_in_table(&row.name, at, Some(room));
+        let name = name_in_table(&row.name, row.maps, at, Some(room));
         styled(row.style, &format!("{number:>digits$} {name}"))
     };
     let names: Vec<String> = rows.iter().map(&mut name).collect();
@@ -162,6 +164,7 @@ fn sum_of(rest: &[RestChange], of: fn(&RestChange) -> u64) -> u64 {
 fn sum_row(name: &str, cost: CostChange) -> Row {
     Row {
         name: name.to_owned(),
+        maps: false,
         at: None,
         calls: String::new(),
         faults: String::new(),
@@ -187,6 +190,7 @@ fn of_caller(row: &CallerChange) -> Row {
     let (word, style) = verdict(row);
     Row {
         name: row.function.clone(),
+        maps: row.maps,
         at: Some(row.at.clone().unwrap_or_default()),
         calls: counted(|costs| Some(costs.calls)),
         faults: counted(results::recording::SiteCosts::faults),

@@ -1,0 +1,107 @@
+//! The mappings that a program made itself, outside of its allocator, with the call site of each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::blocks::LiveBlock;
+
+/// Mappings by ranges of addresses that do not overlap. A part of a mapping may be unmapped, or
+/// mapped anew; what is left keeps what is known of it. A fork copies nothing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OwnMappings {
+    by_start: Arc<BTreeMap<u64, OwnRange>>,
+}
+
+/// A range up to `end`, of the mapping `mapping`, whose size was rounded up to pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct OwnRange {
+    end: u64,
+    mapping: LiveBlock,
+}
+
+impl OwnMappings {
+    /// Those of a child, which has the same ones.
+    pub(super) fn fork(&self) -> OwnMappings {
+        self.clone()
+    }
+
+    /// The mapping at `address`, with the beginning of what is left of it there.
+    pub(super) fn at(&self, address: u64) -> Option<(u64, LiveBlock)> {
+        let (&start, range) = self.by_start.range(..=address).next_back()?;
+        (range.end > address).then_some((start, range.mapping))
+    }
+
+    /// The range is a mapping of its own, or part of one. What was there is no more.
+    pub(super) fn map(&mut self, (start, end): (u64, u64), mapping: LiveBlock) {
+        if start < end {
+            Arc::make_mut(&mut self.by_start).insert(start, OwnRange { end, mapping });
+        }
+    }
+
+    /// The mappings are gone in this range. Returns whose they were, with their ranges.
+    pub(super) fn unmap(&mut self, (start, end): (u64, u64)) -> Vec<((u64, u64), LiveBlock)> {
+        let before = self.by_start.range(..start).next_back();
+        let before = before.filter(|(_, range)| range.end > start).map(|(&at, _)| at);
+        let inside = self.by_start.range(start..end.max(start)).map(|(&at, _)| at);
+        let overlapping: Vec<u64> = before.into_iter().chain(inside).collect();
+        if overlapping.is_empty() {
+            return Vec::new();
+        }
+        let by_start = Arc::make_mut(&mut self.by_start);
+        let mut gone = Vec::with_capacity(overlapping.len());
+        for at in overlapping {
+            let Some(range) = by_start.remove(&at) else { continue };
+            if at < start {
+                by_start.insert(at, OwnRange { end: start, ..range });
+            }
+            if range.end > end {
+                by_start.insert(end, range);
+            }
+            gone.push(((at.max(start), range.end.min(end)), range.mapping));
+        }
+        gone
+    }
+
+    /// The process ends or executes a program. Returns all that was mapped: each mapping once, with
+    /// the bytes that were left of it.
+    pub(super) fn forget(&mut self) -> Vec<(LiveBlock, u64)> {
+        let by_start = std::mem::take(&mut self.by_start);
+        let mut left: Vec<(LiveBlock, u64)> =
+            by_start.iter().map(|(&start, range)| (range.mapping, range.end - start)).collect();
+        // Nothing but its parts was mapped by the same thread at the same time.
+        left.sort_by_key(|(mapping, _)| (mapping.born_ns, mapping.owner, mapping.tid));
+        left.dedup_by(|(mapping, bytes), (kept, all_bytes)| {
+            let is_part = mapping == kept;
+            *all_bytes += if is_part { *bytes } else { 0 };
+            is_part
+        });
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allocations::sites::SiteId;
+
+    fn mapping(born_ns: u64) -> LiveBlock {
+        LiveBlock { size_bytes: 0x4000, born_ns, site: SiteId::UNCHOSEN, owner: 1, tid: 7 }
+    }
+
+    #[test]
+    fn what_is_left_of_a_mapping_is_one_mapping() {
+        let mut own = OwnMappings::default();
+        own.map((0x1000, 0x5000), mapping(1));
+        own.map((0x5000, 0x9000), mapping(2));
+        let gone = own.unmap((0x2000, 0x6000));
+        assert_eq!(gone, [((0x2000, 0x5000), mapping(1)), ((0x5000, 0x6000), mapping(2))]);
+        assert_eq!(own.at(0x1fff), Some((0x1000, mapping(1))));
+        assert_eq!([own.at(0x2000), own.at(0x5fff), own.at(0x9000)], [None; 3]);
+        assert_eq!(own.at(0x6000), Some((0x6000, mapping(2))));
+        own.unmap((0x7000, 0x8000));
+        let mut child = own.fork();
+        assert_eq!(own.forget(), [(mapping(1), 0x1000), (mapping(2), 0x2000)]);
+        assert_eq!((own.at(0x1000), own.forget()), (None, Vec::new()));
+        assert_eq!(child.unmap((0, u64::MAX)).len(), 3, "the child has its own");
+    }
+}
