@@ -157,7 +157,11 @@ impl Pen<'_> {
             self.styled(DIM, format_args!(" aligned to {alignment}"));
         }
         match call.address {
-            0 if call.function.only_releases() => {}
+            0 if call.function.only_releases() => {
+                let failed = call.function.maps() && call.released == 0;
+                self.styled(BAD, format_args!("{}", if failed { " failed" } else { "" }));
+            }
+            0 if call.function.maps() => self.styled(BAD, format_args!(" = MAP_FAILED")),
             0 => self.styled(BAD, format_args!(" = NULL")),
             address => self.plain(format_args!(" = {address:#x}")),
         }

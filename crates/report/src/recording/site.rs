@@ -120,7 +120,7 @@ fn lines(
     add("live", Some(live(report, caller)));
     add("touched in", touched_in(detail, view));
     add("touched by", touched_by(detail));
-    add("touched again", touched_again(detail));
+    add("touched again", touched_again(caller, detail));
     add("untouched", untouched(report, caller));
     let costs = &caller.costs;
     add(
@@ -237,10 +237,11 @@ fn touched_by(detail: &SiteDetail) -> Option<String> {
     ])
 }
 
-fn touched_again(detail: &SiteDetail) -> Option<String> {
+fn touched_again(caller: &CallerRow, detail: &SiteDetail) -> Option<String> {
     (detail.returned_faults > 0).then(|| {
         let faults = several(detail.returned_faults, "fault", "faults");
-        format!("{faults} on pages that were returned to the kernel before, and stayed mapped")
+        let while_live = if caller.maps { "they stayed mapped" } else { "the block was live" };
+        format!("{faults} on pages that were returned to the kernel while {while_live}")
     })
 }
 

@@ -7,6 +7,7 @@ mod diff;
 mod doctor;
 mod drawing;
 mod layout;
+mod own_mappings;
 mod prose;
 mod recording;
 mod recording_diff;

@@ -526,6 +526,11 @@ fn allocation_calls_read_as_they_were_written() {
         call(AllocationFunction::Realloc, 0, 65, 0x10),
         call(AllocationFunction::Realloc, 0x10, 650, 0x20),
         call(AllocationFunction::Free, 0x20, 0, 0),
+        call(AllocationFunction::Mmap, 0, 4096, 0x1000),
+        call(AllocationFunction::Mmap, 0, 0, 0),
+        call(AllocationFunction::Mremap, 0x1000, 8192, 0x3000),
+        call(AllocationFunction::Munmap, 0x3000, 8192, 0),
+        call(AllocationFunction::Munmap, 0, 1, 0),
     ];
     assert_eq!(
         lines(&calls, View::brief(None)),
@@ -533,6 +538,11 @@ fn allocation_calls_read_as_they_were_written() {
          [1] 0.000000 malloc(281474976710654) = NULL\n\
          [1] 0.000000 realloc(NULL, 65) = 0x10\n\
          [1] 0.000000 realloc(0x10, 650) = 0x20\n\
-         [1] 0.000000 free(0x20)\n"
+         [1] 0.000000 free(0x20)\n\
+         [1] 0.000000 call mmap(4096) = 0x1000\n\
+         [1] 0.000000 call mmap(0) = MAP_FAILED\n\
+         [1] 0.000000 call mremap(0x1000, 8192) = 0x3000\n\
+         [1] 0.000000 call munmap(0x3000, 8192)\n\
+         [1] 0.000000 call munmap(0x0, 1) failed\n"
     );
 }
