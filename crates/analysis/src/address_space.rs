@@ -14,6 +14,7 @@ mod births;
 mod calls;
 mod cause;
 mod faults;
+mod forks;
 mod holders;
 mod leaving;
 mod mappings;
@@ -22,6 +23,7 @@ mod pages;
 mod processes;
 mod recent;
 mod regions;
+mod sharing;
 mod sizes;
 mod tables;
 #[cfg(test)]
@@ -43,6 +45,7 @@ use pages::Pages;
 use recent::Recent;
 pub use regions::MappedRegion;
 use regions::Regions;
+use sharing::Layers;
 use sizes::Peaks;
 pub use sizes::{MappingAccount, MappingPeak, MappingSizes};
 use tables::PageTables;
@@ -83,6 +86,12 @@ pub(crate) struct AddressSpace {
     shared: Arc<Pages>,
     /// What `shared` was in the parent before this process started.
     shared_by_parent: Arc<Pages>,
+    /// Pages of private files that were certainly written, so that they are the process's.
+    written: Arc<Pages>,
+    /// Pages that may be parts of larger ones.
+    large: Arc<Pages>,
+    /// With which processes it may share which pages.
+    layers: Layers,
     /// Pages that may not be accessed (`MADV_GUARD_INSTALL`).
     guards: Arc<Pages>,
     recent: Recent,
@@ -135,6 +144,9 @@ impl AddressSpace {
             read_first: Arc::default(),
             shared: Arc::default(),
             shared_by_parent: Arc::default(),
+            written: Arc::default(),
+            large: Arc::default(),
+            layers: Layers::default(),
             guards: Arc::default(),
             recent: Recent::default(),
             under_way: Vec::new(),
@@ -172,41 +184,6 @@ impl AddressSpace {
         };
     }
 
-    /// The address space of a child that started at `time_ns`. Mappings made later belong to the
-    /// parent only.
-    pub(crate) fn fork(&mut self, time_ns: u64) -> AddressSpace {
-        self.settle(time_ns);
-        self.forks += 1;
-        self.new_since_fork = Arc::default();
-        let shared_by_parent = std::mem::replace(&mut self.shared, self.inherited_on_fork.clone());
-        AddressSpace {
-            shared_by_parent,
-            not_inherited: Arc::default(),
-            recent: Recent::default(),
-            told_of_faults: false,
-            locks_new: OtherFlags::default(),
-            was_there: false,
-            under_way: Vec::new(),
-            leaving: Vec::new(),
-            whose: Whose::Parents,
-            inherited_owners: self.regions.latest_owner,
-            ..self.clone()
-        }
-    }
-
-    /// A child that had this memory is gone from it. If it used it (vfork(2)) and the parent, which
-    /// waited, has not forked since, the fork has made no page shared. If it cannot be known, no
-    /// page counts as shared.
-    pub(crate) fn end_fork(&mut self, child: &AddressSpace, parent_waited: bool) {
-        if !child.has_copied() {
-            self.shared = if parent_waited && child.forks == self.forks {
-                child.shared_by_parent.clone()
-            } else {
-                Arc::default()
-            };
-        }
-    }
-
     /// The process makes its syscalls in 32-bit mode from now on.
     pub(crate) fn set_compat32(&mut self) {
         self.compat32 = true;
@@ -215,39 +192,6 @@ impl AddressSpace {
     /// Whether its memory syscalls are seen, so that new mappings are recognised as new.
     pub(super) fn sees_calls(&self) -> bool {
         self.header.sees.calls && !self.compat32
-    }
-
-    /// Takes over the changes of a vfork(2) child, which used this memory.
-    pub(crate) fn take_back(&mut self, child: &AddressSpace) {
-        let AddressSpace {
-            regions,
-            tables,
-            inherited_on_fork,
-            new_since_fork,
-            read_first,
-            guards,
-            under_way,
-            break_at,
-            ..
-        } = child.clone();
-        *self = AddressSpace {
-            regions,
-            tables,
-            inherited_on_fork,
-            new_since_fork,
-            read_first,
-            guards,
-            under_way,
-            break_at,
-            ..self.clone()
-        };
-    }
-
-    /// Whether a page was, or may have been, copied for this process since it started. A child of
-    /// fork(2) copies a page of its stack before it can do anything else; one of vfork(2) uses the
-    /// memory of its parent, and copies only what the parent would copy too.
-    pub(crate) fn has_copied(&self) -> bool {
-        self.whose == Whose::Own
     }
 
     /// The pages of private memory that the model knows as touched: those of no file, and those of
@@ -296,7 +240,7 @@ impl AddressSpace {
     }
 
     /// All sets of pages. The last has guards, the others have touched pages.
-    fn sets(&mut self) -> [&mut Arc<Pages>; 7] {
+    fn sets(&mut self) -> [&mut Arc<Pages>; 9] {
         [
             &mut self.inherited_on_fork,
             &mut self.not_inherited,
@@ -304,6 +248,8 @@ impl AddressSpace {
             &mut self.read_first,
             &mut self.shared,
             &mut self.shared_by_parent,
+            &mut self.written,
+            &mut self.large,
             &mut self.guards,
         ]
     }
@@ -326,6 +272,7 @@ impl AddressSpace {
             for set in touched {
                 remove_from(set, &pages);
             }
+            self.layers.remove(&pages);
         }
     }
 
@@ -336,6 +283,7 @@ impl AddressSpace {
             for set in self.sets() {
                 remove_from(set, &pages);
             }
+            self.layers.remove(&pages);
             Arc::make_mut(&mut self.tables).unmap(part.start, part.end, &self.regions);
         }
     }
@@ -351,6 +299,9 @@ impl AddressSpace {
             let end = part.end.min(part.start.saturating_add(POPULATED_AT_MOST_BYTES));
             let (first, end) = (self.page(part.start), self.page(self.page_end(end)));
             self.pages_of(part).add_range(first, end);
+            if self.may_be_huge(part) && !part.is_file() {
+                Arc::make_mut(&mut self.large).add_range(first, end);
+            }
             self.map_pages(part, self.header.page_bytes * end);
         }
     }

@@ -8,6 +8,9 @@ pub enum Cause {
     FirstTouch,
     /// Write to an existing page that had to be copied first.
     CopyOnWrite,
+    /// Write to a page that fork(2) had protected and that no other process has any more: it was
+    /// made writable again, without a copy.
+    Reuse,
     /// Access to a page of a file that was not mapped yet.
     File,
     /// The stack of the first thread grew.
@@ -23,6 +26,7 @@ impl Cause {
         match self {
             Cause::FirstTouch => "first-touch",
             Cause::CopyOnWrite => "copy-on-write",
+            Cause::Reuse => "reuse",
             Cause::File => "file",
             Cause::Stack => "stack",
             Cause::Unknown => "unknown",

@@ -286,6 +286,7 @@ pub(crate) fn reason(cause: Cause, kind: Option<MappingKind>) -> &'static str {
         Cause::File if kind == Some(MappingKind::Kernel) => "kernel page",
         Cause::FirstTouch => "first touch",
         Cause::CopyOnWrite => "copy on write",
+        Cause::Reuse => "made writable",
         Cause::File => "file page",
         Cause::Stack => "stack growth",
         Cause::Unknown => "cause unknown",

@@ -188,10 +188,15 @@ impl Attributor {
     }
 
     fn fault(&mut self, fault: &Fault, event: &Event) -> FaultOrigin {
-        let space = self.processes.space(event.thread.pid);
-        let seen = space.fault(fault, event.thread, event.time_ns);
+        let pid = event.thread.pid;
+        let sharers = self.processes.sharers(pid, fault.address, event.time_ns);
+        let space = self.processes.space(pid);
+        let seen = space.fault(fault, (event.thread, sharers), event.time_ns);
         space.take_changed_files(&mut self.changed_files);
-        space.note_sizes(event.thread.pid, event.time_ns);
+        space.note_sizes(pid, event.time_ns);
+        if let Some(end_ns) = event.end_ns().filter(|_| sharers.page) {
+            self.processes.note_copy(pid, fault.address, end_ns);
+        }
         let large = fault.page_bytes.is_some_and(|bytes| bytes.get() > self.smallest_bytes);
         FaultOrigin { cause: seen.cause, region: seen.region, large }
     }

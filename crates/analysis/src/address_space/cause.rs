@@ -14,8 +14,32 @@ pub(crate) struct Evidence {
     pub(crate) before: Before,
     /// Whether the page table had the page when the fault began.
     pub(crate) page: PageFound,
+    /// What a write to the page does if that is there.
+    pub(crate) write: WriteEffect,
     /// Whether the fault read from a device.
     pub(crate) major: bool,
+}
+
+/// What a write to a private page that is there, and may not be written, does (`do_wp_page` of
+/// mm/memory.c).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteEffect {
+    /// It copies the page: others have it too, or it is a page of zeros or of a file.
+    Copies,
+    /// It makes the page writable: it is the process's own, and a fork had protected it.
+    Reuses,
+    /// One of both.
+    Unclear,
+}
+
+impl WriteEffect {
+    fn cause(self) -> Cause {
+        match self {
+            WriteEffect::Copies => Cause::CopyOnWrite,
+            WriteEffect::Reuses => Cause::Reuse,
+            WriteEffect::Unclear => Cause::Unknown,
+        }
+    }
 }
 
 /// The access, as far as it is known.
@@ -97,7 +121,7 @@ fn own_memory(evidence: Evidence, first: Cause) -> Cause {
         // (`mm_account_fault` of mm/memory.c), such as for userfaultfd.
         _ if evidence.major && evidence.page != PageFound::Missing => Cause::Unknown,
         (Before::Nothing | Before::BroughtAlong, _) => first,
-        (Before::Touched, Access::Write) => Cause::CopyOnWrite,
+        (Before::Touched, Access::Write) => evidence.write.cause(),
         // A refused write, or unknown.
         (Before::Touched | Before::Perhaps, _) => Cause::Unknown,
     }
@@ -114,7 +138,7 @@ fn private_file(evidence: Evidence) -> Cause {
     match (evidence.before, evidence.access) {
         // A copied page is already in memory, so a major fault is not a copy.
         _ if evidence.major => Cause::File,
-        (Before::Touched | Before::BroughtAlong, Access::Write) => Cause::CopyOnWrite,
+        (Before::Touched | Before::BroughtAlong, Access::Write) => evidence.write.cause(),
         (Before::Touched, _) => Cause::Unknown,
         // It may have been copied, and come back from swap.
         (Before::Perhaps, Access::Write) if evidence.page == PageFound::MissingOrSwapped => {
@@ -157,6 +181,7 @@ mod tests {
                 access: Access::Write,
                 before: Before::Nothing,
                 page: PageFound::Unknown,
+                write: WriteEffect::Copies,
                 major: false,
             };
             let touched = Evidence { before: Before::Touched, ..new };
@@ -194,8 +219,10 @@ mod tests {
     fn a_page_that_was_found_or_not_decides() {
         use PageFound::{Missing, MissingOrSwapped, Present};
         let causes = |kind| {
-            let cause =
-                |page, before, access| of(Evidence { kind, access, before, page, major: false });
+            let cause = |page, before, access| {
+                let write = WriteEffect::Copies;
+                of(Evidence { kind, access, before, page, write, major: false })
+            };
             [
                 cause(Present, Before::Nothing, Access::Write),
                 cause(Present, Before::Nothing, Access::Read),
@@ -218,5 +245,22 @@ mod tests {
         ] {
             assert_eq!(causes(kind), expect, "{kind:?}");
         }
+    }
+
+    /// Of private memory without a device, nothing else is written in place.
+    #[test]
+    fn a_page_of_nobody_else_is_made_writable() {
+        use MappingKind::{Anonymous, Heap, Kernel, PrivateFile, SharedFile, Stack, ThreadStack};
+        let cause = |kind, access, write| {
+            let (before, page) = (Before::Touched, PageFound::Present);
+            of(Evidence { kind, access, before, page, write, major: false })
+        };
+        for kind in [Heap, Anonymous, ThreadStack, Stack, PrivateFile] {
+            assert_eq!(cause(kind, Access::Write, WriteEffect::Reuses), Cause::Reuse, "{kind:?}");
+            assert_eq!(cause(kind, Access::Write, WriteEffect::Unclear), U, "{kind:?}");
+            assert_eq!(cause(kind, Access::Read, WriteEffect::Reuses), U, "{kind:?}");
+        }
+        assert_eq!(cause(SharedFile, Access::Write, WriteEffect::Reuses), F);
+        assert_eq!(cause(Kernel, Access::Write, WriteEffect::Reuses), C);
     }
 }

@@ -1,13 +1,16 @@
 //! Faults: their causes, and the pages that they touch.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::sync::Arc;
 
 use events::{Cause, Fault, MappingKind, ThpPolicy, Thread};
 
-use super::cause::{self, Access, Before, Evidence, PageFound};
+use super::cause::{self, Access, Before, Evidence, PageFound, WriteEffect};
 use super::pages::CHUNK_PAGES;
 use super::regions::MappedRegion;
+use super::sharing::Sharers;
+use super::vma::OtherFlags;
 use super::{AddressSpace, Whose, remove_from};
 
 /// The kernel maps up to this much of a file around the page of a read fault, if it is in the page
@@ -40,8 +43,14 @@ struct Shared<'a> {
 }
 
 impl AddressSpace {
-    /// Returns the cause of `fault`, and marks its page as touched.
-    pub(crate) fn fault(&mut self, fault: &Fault, thread: Thread, time_ns: u64) -> Seen {
+    /// Returns the cause of `fault` of a thread, whose process has the page with these `sharers`,
+    /// and marks its page as touched.
+    pub(crate) fn fault(
+        &mut self,
+        fault: &Fault,
+        (thread, sharers): (Thread, Sharers),
+        time_ns: u64,
+    ) -> Seen {
         self.was_there = false;
         if fault.in_kernel {
             self.settle(time_ns);
@@ -67,21 +76,20 @@ impl AddressSpace {
             Access::Read
         };
         let shared = Shared { fault, region: &region, page, touched, thread, time_ns };
-        let shared = if access == Access::Refused { None } else { self.shared_with(&shared) };
-        let cause = shared.unwrap_or_else(|| {
-            let before = if touched { Before::Touched } else { self.before(&region, page) };
-            let page = match fault.present {
-                Some(true) => PageFound::Present,
-                Some(false) if self.header.can_swap => PageFound::MissingOrSwapped,
-                Some(false) => PageFound::Missing,
-                None => PageFound::Unknown,
-            };
-            cause::of(Evidence { kind: region.kind, access, before, page, major: fault.major })
-        });
+        let write = self.write_effect(&shared, sharers);
+        let cause = self.cause(&shared, access, write);
+        let becomes_own = match cause {
+            Cause::CopyOnWrite | Cause::Reuse => true,
+            Cause::Unknown => {
+                let is_there = fault.present.unwrap_or(touched);
+                is_there && access == Access::Write && write == WriteEffect::Unclear
+            }
+            _ => false,
+        };
         if access != Access::Refused && !touched {
             self.touch(&region, page, cause);
             self.touch_huge(&region, fault);
-        } else if cause == Cause::CopyOnWrite {
+        } else if becomes_own {
             self.copy(page);
         }
         if access != Access::Refused {
@@ -90,13 +98,73 @@ impl AddressSpace {
         if self.whose == Whose::Parents && self.shows_own_memory(&region, page, cause) {
             self.become_own();
         }
-        if cause == Cause::CopyOnWrite {
-            for pages in [&mut self.shared, &mut self.shared_by_parent] {
-                remove_from(pages, &(page..page + 1));
-            }
+        if becomes_own {
+            self.own(&region, fault, page);
         }
         self.recent.add(fault, thread, page, time_ns, cause);
         Seen { cause, region: Some(region) }
+    }
+
+    fn cause(&self, shared: &Shared<'_>, access: Access, write: WriteEffect) -> Cause {
+        let Shared { fault, region, page, touched, .. } = *shared;
+        let cause = if access == Access::Refused { None } else { self.shared_with(shared) };
+        cause.unwrap_or_else(|| {
+            let before = if touched { Before::Touched } else { self.before(region, page) };
+            let page = match fault.present {
+                Some(true) => PageFound::Present,
+                Some(false) if self.header.can_swap => PageFound::MissingOrSwapped,
+                Some(false) => PageFound::Missing,
+                None => PageFound::Unknown,
+            };
+            let (kind, major) = (region.kind, fault.major);
+            cause::of(Evidence { kind, access, before, page, write, major })
+        })
+    }
+
+    /// What a write to the page of `shared` does if that is there. Which access a fault was, the
+    /// kernel does not say: a page of zeros or of a file that was only read, before a fork that
+    /// protected it, looks as if it had been written.
+    fn write_effect(&self, shared: &Shared<'_>, sharers: Sharers) -> WriteEffect {
+        let Shared { fault, region, page, touched, .. } = *shared;
+        let page_bytes = fault.page_bytes.map_or(0, NonZeroU64::get);
+        // Of a page that is mapped in parts, the kernel makes none writable while another process
+        // has others of its parts; when nobody has, that depends on its version.
+        let is_part = self.large.has(page) && region.hugetlb_bytes == 0;
+        let is_whole = page_bytes > self.header.page_bytes;
+        if sharers.page || is_part && !is_whole && sharers.chunk {
+            WriteEffect::Copies
+        } else if self.shared.has(page) {
+            let is_files = region.is_file() && !self.written.has(page);
+            let may_be_merged = region.vma.flags.has(OtherFlags::MERGEABLE);
+            match sharers.perhaps || is_files || may_be_merged || is_part && !is_whole {
+                true => WriteEffect::Unclear,
+                false => WriteEffect::Reuses,
+            }
+        } else if touched || region.is_file() || sharers.any {
+            // No fork has protected it since it came.
+            WriteEffect::Copies
+        } else if self.attached || self.forks > 0 {
+            // It came without a fault that was seen, nobody knows when.
+            WriteEffect::Unclear
+        } else {
+            WriteEffect::Copies
+        }
+    }
+
+    /// The page of `fault`, which was there, is the process's own from now on.
+    fn own(&mut self, region: &MappedRegion, fault: &Fault, page: u64) {
+        let pages = self.large_page(region, fault).unwrap_or(page..page + 1);
+        for set in [&mut self.shared, &mut self.shared_by_parent] {
+            remove_from(set, &pages);
+        }
+        self.layers.remove(&pages);
+        if pages.end - pages.start == 1 {
+            remove_from(&mut self.large, &pages);
+        }
+        if region.is_file() {
+            let forks = self.forks;
+            Arc::make_mut(&mut self.written).add(page, forks);
+        }
     }
 
     /// Whether a fault shows that the process does not use the memory of its parent. A copy does,
@@ -104,7 +172,9 @@ impl AddressSpace {
     /// that it shares with an earlier child.
     fn shows_own_memory(&self, region: &MappedRegion, page: u64, cause: Cause) -> bool {
         match cause {
-            Cause::CopyOnWrite => !region.is_file() && !self.shared_by_parent.has(page),
+            Cause::CopyOnWrite | Cause::Reuse => {
+                !region.is_file() && !self.shared_by_parent.has(page)
+            }
             Cause::Unknown => region.was_there,
             _ => false,
         }
@@ -172,14 +242,23 @@ impl AddressSpace {
 
     /// Marks the rest of a large page as touched.
     fn touch_huge(&mut self, region: &MappedRegion, fault: &Fault) {
-        let page_bytes = fault.page_bytes.map_or(0, NonZeroU64::get);
-        if page_bytes > self.header.page_bytes && page_bytes.is_power_of_two() {
-            let start = fault.address & !(page_bytes - 1);
-            let (first, end) =
-                (start.max(region.start), start.saturating_add(page_bytes).min(region.end));
-            let (first, end) = (self.page(first), self.page(end));
-            self.pages_of(region).add_range(first, end);
+        if let Some(pages) = self.large_page(region, fault) {
+            self.pages_of(region).add_range(pages.start, pages.end);
+            if !region.is_file() {
+                Arc::make_mut(&mut self.large).add_range(pages.start, pages.end);
+            }
         }
+    }
+
+    /// The large page that `fault` mapped, as its small pages.
+    fn large_page(&self, region: &MappedRegion, fault: &Fault) -> Option<Range<u64>> {
+        let page_bytes = fault.page_bytes.map_or(0, NonZeroU64::get);
+        let is_large = page_bytes > self.header.page_bytes && page_bytes.is_power_of_two();
+        is_large.then(|| {
+            let start = fault.address & !(page_bytes - 1);
+            let end = start.saturating_add(page_bytes).min(region.end);
+            self.page(start.max(region.start))..self.page(end)
+        })
     }
 
     /// Records that a present page was written.
@@ -222,13 +301,17 @@ impl AddressSpace {
         if self.header.sees.page_sizes {
             return false;
         }
-        let allowed = match (self.header.huge_pages, region.huge) {
-            (ThpPolicy::Never, _) | (_, Some(false)) | (ThpPolicy::Advised, None) => false,
-            (ThpPolicy::Always, None) | (_, Some(true)) => true,
-        };
         let first = page - page % CHUNK_PAGES;
         let fits = self.page(region.start) <= first && first + CHUNK_PAGES <= self.page(region.end);
-        allowed && fits && self.inherited_on_fork.was_alone_at_a_fork(page, self.forks)
+        self.may_be_huge(region) && fits && self.inherited_on_fork.was_alone_at_a_fork(page, self.forks)
+    }
+
+    /// Whether the kernel may use huge pages in a mapping.
+    pub(super) fn may_be_huge(&self, region: &MappedRegion) -> bool {
+        match (self.header.huge_pages, region.huge) {
+            (ThpPolicy::Never, _) | (_, Some(false)) | (ThpPolicy::Advised, None) => false,
+            (ThpPolicy::Always, None) | (_, Some(true)) => true,
+        }
     }
 
     /// The mapping that grows down to `address`: the stack, or one with `MAP_GROWSDOWN`.

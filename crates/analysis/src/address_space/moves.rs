@@ -81,6 +81,7 @@ impl AddressSpace {
                 Arc::make_mut(pages).move_range(first, end, target);
             }
         }
+        self.layers.note_move(&(first..end));
         // Where the old addresses had been given out again before this call was seen, it is not
         // known what was moved.
         let unknown = MappedRegion::new(to.start, to.end, MappingKind::Other, ACCESSIBLE);

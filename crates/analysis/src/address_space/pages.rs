@@ -64,6 +64,23 @@ impl Pages {
         })
     }
 
+    /// The pages that are in none of `others`.
+    pub(crate) fn without(&self, others: &[&Pages]) -> Pages {
+        let mut rest = Pages::default();
+        for (&at, chunk) in &self.chunks {
+            let mut words = chunk.words;
+            for other in others.iter().filter_map(|other| other.chunks.get(&at)) {
+                for (own, other) in words.iter_mut().zip(other.words) {
+                    *own &= !other;
+                }
+            }
+            for (word, mask) in words.into_iter().enumerate() {
+                rest.add_word(at, word, mask);
+            }
+        }
+        rest
+    }
+
     /// Whether any page of the chunks of `first..end` is in the set.
     pub(crate) fn reaches_into(&self, first: u64, end: u64) -> bool {
         !self.chunks_between(first, end).is_empty()
@@ -275,7 +292,14 @@ mod tests {
             );
             assert_eq!(pages.count(), expect.len() as u64);
         }
-        assert_eq!(content(&pages, 6000), expect.into_iter().collect::<Vec<_>>());
+        assert_eq!(content(&pages, 6000), expect.iter().copied().collect::<Vec<_>>());
+        let (mut low, mut odd) = (Pages::default(), Pages::default());
+        low.add_range(0, 1000);
+        (0..6000).filter(|page| page % 2 == 1).for_each(|page| odd.add(page, 0));
+        let rest = pages.without(&[&low, &odd]);
+        expect.retain(|page| *page >= 1000 && page % 2 == 0);
+        assert_eq!(rest.count(), expect.len() as u64);
+        assert_eq!(content(&rest, 6000), expect.into_iter().collect::<Vec<_>>());
         pages.remove_range(0, u64::MAX);
         assert!(pages.chunks.is_empty());
     }

@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use events::{Ending, Header, Thread};
 
 use super::attribution::LifeChange;
+use super::pages::CHUNK_PAGES;
+use super::sharing::{Copies, Sharers};
 use super::sizes::MappingPeaks;
 use super::{AddressSpace, KernelRules, MappingAccount};
 
@@ -18,6 +20,10 @@ pub(crate) struct Processes {
     first: Option<u32>,
     /// The peaks of what mappings took.
     peaks: MappingPeaks,
+    /// The forks so far, which number what processes share.
+    forks: u64,
+    /// The last copies of shared pages.
+    copies: Copies,
 }
 
 #[derive(Debug)]
@@ -39,6 +45,8 @@ impl Processes {
             by_pid: HashMap::new(),
             first: None,
             peaks: MappingPeaks::default(),
+            forks: 0,
+            copies: Copies::default(),
         }
     }
 
@@ -72,6 +80,36 @@ impl Processes {
         }
     }
 
+    /// Who else has the page at `address` of process `pid`, at `time_ns`.
+    pub(crate) fn sharers(&self, pid: u32, address: u64, time_ns: u64) -> Sharers {
+        let mut sharers = Sharers::default();
+        let Some(process) = self.by_pid.get(&pid) else { return sharers };
+        let space = &process.space;
+        let Some(region) = space.at(address).filter(|_| !space.layers.is_empty()) else {
+            return sharers;
+        };
+        let page = space.page_of(&region, address);
+        let first = page - page % CHUNK_PAGES;
+        for (_, other) in self.by_pid.iter().filter(|(other, _)| **other != pid) {
+            let chunk = first..first + CHUNK_PAGES;
+            space.layers.compare(&other.space.layers, page, &chunk, &mut sharers);
+            if sharers.page {
+                return sharers;
+            }
+        }
+        sharers.perhaps |= self.copies.is_under_way(pid, page, time_ns);
+        sharers
+    }
+
+    /// Process `pid`, which shared the page at `address`, has its own copy at `end_ns`.
+    pub(crate) fn note_copy(&mut self, pid: u32, address: u64, end_ns: u64) {
+        let space = self.space(pid);
+        if let Some(region) = space.at(address) {
+            let page = space.page_of(&region, address);
+            self.copies.add(pid, page, end_ns);
+        }
+    }
+
     /// `thread` began at `time_ns`.
     pub(crate) fn start(&mut self, thread: Thread, by: Thread, time_ns: u64) -> LifeChange {
         if thread.pid == by.pid {
@@ -81,7 +119,15 @@ impl Processes {
             });
             return LifeChange::ThreadStarted { by: by.tid };
         }
-        let child = Process::new(thread.tid, self.space(by.pid).fork(time_ns));
+        self.forks += 1;
+        let none = AddressSpace::new(self.header);
+        let mut space = std::mem::replace(self.space(by.pid), none);
+        let others = || self.by_pid.iter().filter(|(pid, _)| **pid != by.pid);
+        let child = space.fork(time_ns, self.forks, |layer| {
+            others().any(|(_, process)| process.space.layers.has_layer(layer))
+        });
+        *self.space(by.pid) = space;
+        let child = Process::new(thread.tid, child);
         self.by_pid.insert(thread.pid, Process { parent: Some(by.pid), ..child });
         LifeChange::Started { by: by.pid }
     }

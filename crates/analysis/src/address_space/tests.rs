@@ -8,6 +8,7 @@ use events::{
     Thread,
 };
 
+use super::sharing::Sharers;
 use super::*;
 
 const PAGE: u64 = 4096;
@@ -289,7 +290,7 @@ impl Both {
             in_kernel: false,
             present: None,
         };
-        let seen = self.space.fault(&fault, SELF, self.time_ns);
+        let seen = self.space.fault(&fault, (SELF, Sharers::default()), self.time_ns);
         let page = &mut self.plain.pages[at];
         assert_eq!(seen.region.map(|region| region.kind), page.map(|page| page.kind), "page {at}");
         let Some(page) = page else { return };

@@ -35,6 +35,8 @@ pub struct SiteDetails {
     pub other_process: u64,
     /// Faults on its blocks that copied a page, and their time.
     pub copied: (u64, u64),
+    /// Those that only made a page writable again, and their time.
+    pub reused: (u64, u64),
     /// Faults on its blocks whose page had been returned to the kernel while the block was live.
     pub returned: u64,
     /// Bytes of its blocks on whole pages of their own, in blocks of two pages or more.

@@ -60,6 +60,8 @@ pub(super) fn detail(
         other_process_faults: details.other_process,
         copied_faults: details.copied.0,
         copied_ns: details.copied.1,
+        reused_faults: details.reused.0,
+        reused_ns: details.reused.1,
         returned_faults: details.returned,
         watched_bytes: details.watched_bytes,
         never_touched_bytes: seen.kernel_faults.then_some(details.untouched_bytes),

@@ -8,6 +8,7 @@ mod interleavings;
 mod model;
 mod moves;
 mod naming;
+mod reuse;
 mod script;
 mod sharing;
 mod table;

@@ -1,5 +1,6 @@
 //! The program as a user runs it: real processes, real faults.
 
+mod after_fork;
 mod bad_input;
 mod causes;
 mod claims;

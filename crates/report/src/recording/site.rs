@@ -79,6 +79,11 @@ fn costs(report: &RecordingReport, caller: &CallerRow, detail: &SiteDetail, view
         let copies = several(detail.copied_faults, "copy", "copies");
         touched.push(format!("{copies} of pages after fork: {}", Nanoseconds(detail.copied_ns)));
     }
+    if detail.reused_faults > 0 {
+        let pages = several(detail.reused_faults, "page", "pages");
+        let time = Nanoseconds(detail.reused_ns);
+        touched.push(format!("{pages} made writable again after fork, without a copy: {time}"));
+    }
     let returned = (detail.returned_ns > 0).then(|| {
         let size = bytes(detail.returned_bytes as f64);
         format!("{} to return {size} to the kernel", Nanoseconds(detail.returned_ns))

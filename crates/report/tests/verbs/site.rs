@@ -76,6 +76,8 @@ fn detailed() -> RecordingReport {
         other_process_faults: 1,
         copied_faults: 3,
         copied_ns: 8_000,
+        reused_faults: 2,
+        reused_ns: 1_900,
         returned_faults: 900,
         watched_bytes: 150 * MIB,
         never_touched_bytes: Some(60 * MIB),

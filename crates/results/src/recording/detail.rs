@@ -31,6 +31,13 @@ pub struct SiteDetail {
     pub copied_faults: u64,
     /// Their time.
     pub copied_ns: u64,
+    /// Those that made a page writable again without a copy, which nobody else had any more (after
+    /// fork(2)).
+    #[serde(default)]
+    pub reused_faults: u64,
+    /// Their time.
+    #[serde(default)]
+    pub reused_ns: u64,
     /// Those on pages that the block had touched before and that were returned meanwhile.
     pub returned_faults: u64,
     /// Bytes of its blocks on whole pages of their own, whose touches can be known.

@@ -34,6 +34,8 @@ impl SiteDetail {
             (&mut self.other_process_faults, other.other_process_faults),
             (&mut self.copied_faults, other.copied_faults),
             (&mut self.copied_ns, other.copied_ns),
+            (&mut self.reused_faults, other.reused_faults),
+            (&mut self.reused_ns, other.reused_ns),
             (&mut self.returned_faults, other.returned_faults),
             (&mut self.watched_bytes, other.watched_bytes),
             (&mut self.returned_ns, other.returned_ns),

@@ -128,9 +128,14 @@ impl Ledger {
             let ns = touch.latency_ns.unwrap_or(0);
             details.touched_by(toucher, ns);
             details.returned += u64::from(returned_ns.is_some_and(|ns| ns > block.born_ns));
-            if touch.cause == Cause::CopyOnWrite {
-                details.copied.0 += 1;
-                add(&mut details.copied.1, ns);
+            let of_cause = match touch.cause {
+                Cause::CopyOnWrite => Some(&mut details.copied),
+                Cause::Reuse => Some(&mut details.reused),
+                _ => None,
+            };
+            if let Some((faults, all_ns)) = of_cause {
+                *faults += 1;
+                add(all_ns, ns);
             }
             if number != block.owner {
                 details.other_process += 1;
