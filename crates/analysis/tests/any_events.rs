@@ -421,8 +421,7 @@ fn every_line_is_json_with_the_keys_of_its_kind() {
             assert!(keys(value["kind"].as_str().unwrap()).iter().all(has), "{text}");
             assert!(text.bytes().all(|byte| byte == b'\n' || !byte.is_ascii_control()), "{text:?}");
             if let LineKind::Fault(fault) = &line.kind {
-                let words =
-                    ["first-touch", "copy-on-write", "reuse", "file", "stack", "unknown"];
+                let words = ["first-touch", "copy-on-write", "reuse", "file", "stack", "unknown"];
                 assert!(words.contains(&value["cause"].as_str().unwrap()));
                 assert_eq!(value["address"], Value::from(format!("{:#x}", fault.address)));
             }

@@ -136,9 +136,10 @@ impl AddressSpace {
         } else if self.shared.has(page) {
             let is_files = region.is_file() && !self.written.has(page);
             let may_be_merged = region.vma.flags.has(OtherFlags::MERGEABLE);
-            match sharers.perhaps || is_files || may_be_merged || is_part && !is_whole {
-                true => WriteEffect::Unclear,
-                false => WriteEffect::Reuses,
+            if sharers.perhaps || is_files || may_be_merged || is_part && !is_whole {
+                WriteEffect::Unclear
+            } else {
+                WriteEffect::Reuses
             }
         } else if touched || region.is_file() || sharers.any {
             // No fork has protected it since it came.
@@ -303,7 +304,9 @@ impl AddressSpace {
         }
         let first = page - page % CHUNK_PAGES;
         let fits = self.page(region.start) <= first && first + CHUNK_PAGES <= self.page(region.end);
-        self.may_be_huge(region) && fits && self.inherited_on_fork.was_alone_at_a_fork(page, self.forks)
+        self.may_be_huge(region)
+            && fits
+            && self.inherited_on_fork.was_alone_at_a_fork(page, self.forks)
     }
 
     /// Whether the kernel may use huge pages in a mapping.

@@ -76,8 +76,7 @@ impl Layers {
     /// Pages are moved to other addresses. They stay where they are in their layers, so that nobody
     /// who shares them seems to be alone.
     pub(super) fn note_move(&mut self, pages: &Range<u64>) {
-        self.moved |=
-            self.layers.iter().any(|layer| layer.pages.has_any(pages.start, pages.end));
+        self.moved |= self.layers.iter().any(|layer| layer.pages.has_any(pages.start, pages.end));
     }
 
     /// Adds to `sharers` what the process with the layers `other` shares of `page`, which is one of
@@ -176,9 +175,8 @@ mod tests {
         parent.remove(&(0..1));
         parent.fork(&has, 2, |number| first.has_layer(number));
         let second = parent.clone();
-        let shared = |one: &Layers, other: &Layers| {
-            [0, 1].map(|page| sharers(one, other, page).page)
-        };
+        let shared =
+            |one: &Layers, other: &Layers| [0, 1].map(|page| sharers(one, other, page).page);
         assert_eq!(shared(&parent, &second), [true, true]);
         assert_eq!(shared(&first, &second), [false, true]);
         first.remove(&(1..4));

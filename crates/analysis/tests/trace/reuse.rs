@@ -79,11 +79,10 @@ fn the_last_of_several_reuses() {
     }
     // Without the parent, from whom all have it, the others still share.
     exit(&mut script, PARENT);
-    assert_eq!([10, 8, 9].map(|pid| touch(&mut script, pid, &[1])[0]), [
-        CopyOnWrite,
-        CopyOnWrite,
-        Reuse
-    ]);
+    assert_eq!(
+        [10, 8, 9].map(|pid| touch(&mut script, pid, &[1])[0]),
+        [CopyOnWrite, CopyOnWrite, Reuse]
+    );
     exit(&mut script, 8);
     script.be(9, 9);
     script.munmap(AT + 2 * PAGE, 1);
@@ -135,13 +134,10 @@ fn a_moved_page_has_unknown_sharers() {
 fn a_page_of_a_file_is_reused_once_it_was_written() {
     let mut script = Script::new();
     script.mmap(AT, 64, WRITE, PRIVATE);
-    assert_eq!(touch(&mut script, PARENT, &[0, 0, 20, 40, 40]), [
-        File,
-        CopyOnWrite,
-        File,
-        File,
-        CopyOnWrite
-    ]);
+    assert_eq!(
+        touch(&mut script, PARENT, &[0, 0, 20, 40, 40]),
+        [File, CopyOnWrite, File, File, CopyOnWrite]
+    );
     script.fork(8);
     assert_eq!(touch(&mut script, 8, &[0]), [CopyOnWrite]);
     exit(&mut script, 8);

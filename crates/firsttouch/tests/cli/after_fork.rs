@@ -12,14 +12,16 @@ use crate::program::{Scratch, fixture, skip, text};
 /// No other mapping has so many pages.
 const PAGES: u64 = 301;
 
-/// The lines of a trace, and what the program says: who wrote, and how many pages stayed in their
-/// frames and did not.
+/// What the program says: who wrote, and how many pages stayed in their frames and did not.
+type Said = (String, u64, u64);
+
+/// The lines of a trace, and what the program says.
 fn traced(
     name: &str,
     mut way: Command,
     program: &Path,
     act: &str,
-) -> Option<(Vec<Value>, Vec<(String, u64, u64)>)> {
+) -> Option<(Vec<Value>, Vec<Said>)> {
     way.args(["--faults", "all", "--json", "-", "--"]).arg(program);
     let output = way.args([act, &PAGES.to_string()]).output().ok()?;
     let errors = text(&output.stderr);
