@@ -44,9 +44,19 @@ impl Pages {
 
     /// Whether one of the pages `first..end` is in the set.
     pub(crate) fn has_any(&self, first: u64, end: u64) -> bool {
-        words_of(first, end).any(|(chunk, word, mask)| {
-            self.chunks.get(&chunk).is_some_and(|chunk| chunk.words[word] & mask != 0)
-        })
+        let has = |first, end| {
+            words_of(first, end).any(|(chunk, word, mask)| {
+                self.chunks.get(&chunk).is_some_and(|chunk| chunk.words[word] & mask != 0)
+            })
+        };
+        if end.saturating_sub(first) <= CHUNK_PAGES {
+            return has(first, end);
+        }
+        let in_range = |at: u64| (first.max(at * CHUNK_PAGES), end.min((at + 1) * CHUNK_PAGES));
+        self.chunks_between(first, end)
+            .into_iter()
+            .map(in_range)
+            .any(|(first, end)| has(first, end))
     }
 
     /// The number of the pages `first..end` that are in this set or in `other`.
