@@ -115,6 +115,18 @@ impl Guard {
     /// Enters a call of this caller. `None`: this call is not recorded.
     #[inline]
     pub(crate) fn enter(caller: Caller) -> Option<(Guard, &'static Region)> {
+        Guard::enter_as(caller, true)
+    }
+
+    /// Enters a call that maps memory. `None`: this call is not recorded. What an allocator maps
+    /// inside one of its calls is part of that, and nothing that is missing.
+    pub(crate) fn enter_mapping(caller: Caller) -> Option<(Guard, &'static Region)> {
+        Guard::enter_as(caller, false)
+    }
+
+    /// Enters a call. `counts`: one inside another call is missing in the recording.
+    #[inline]
+    fn enter_as(caller: Caller, counts: bool) -> Option<(Guard, &'static Region)> {
         let region = start::region()?;
         let mut thread = current();
         // SAFETY: the state of this thread; a signal handler leaves it as it was.
@@ -125,7 +137,7 @@ impl Guard {
             if has_inner_calls && busy.wrapping_sub(caller.sp) < SIGNAL_FRAME_BYTES_MIN {
                 return None;
             }
-            thread = inside(region, caller)?;
+            thread = inside(region, caller, counts)?;
         }
         // SAFETY: as above.
         let instance = unsafe { (*thread).instance };
@@ -140,15 +152,6 @@ impl Guard {
             sink::begin(&mut guard, region);
         }
         Some((guard, region))
-    }
-
-    /// Enters a call that maps memory. `None`: this call is not recorded. What an allocator maps
-    /// inside one of its calls is part of that.
-    pub(crate) fn enter_mapping(caller: Caller) -> Option<(Guard, &'static Region)> {
-        start::region()?;
-        // SAFETY: the state of this thread.
-        let is_inside = unsafe { (*current()).busy } != 0;
-        if is_inside { None } else { Guard::enter(caller) }
     }
 
     /// Enters the second state without recording. `None`: a call is in it.
@@ -190,7 +193,7 @@ impl Drop for Guard {
 /// The state for a call while the first state is in use. `None`: the call is not recorded.
 #[cold]
 #[inline(never)]
-fn inside(region: &Region, caller: Caller) -> Option<*mut Thread> {
+fn inside(region: &Region, caller: Caller, counts: bool) -> Option<*mut Thread> {
     let (outer, inner) = (current(), inner());
     // SAFETY: the states of this thread.
     let calls = unsafe { [(*outer).busy, (*inner).busy] };
@@ -214,7 +217,7 @@ fn inside(region: &Region, caller: Caller) -> Option<*mut Thread> {
         Around::Call { .. } | Around::Unknown => {
             // SAFETY: as above.
             let is_own = unsafe { (*outer).has_inner_calls } || calls[0] == usize::MAX;
-            region.add(wire::header::NESTED, u64::from(!is_own));
+            region.add(wire::header::NESTED, u64::from(counts && !is_own));
             None
         }
     }

@@ -3,13 +3,14 @@
 use std::num::NonZeroU64;
 
 use analysis::allocations::{FaultSums, RestKind, TimedCalls};
-use events::{AllocationFunction, Call, StackSampling};
+use events::{AllocationFunction, Call, MappingReport, StackSampling, Thread};
 
 use crate::script::{PAGE, Script, first};
 
 const A: u64 = 1;
 const B: u64 = 2;
 const AT: u64 = 0x10_0000;
+const MREMAP_DONTUNMAP: u64 = 4;
 
 fn minor(faults: u64, ns: u64) -> FaultSums {
     FaultSums { minor: faults, ns, ..FaultSums::default() }
@@ -163,4 +164,76 @@ fn mappings_are_exact_where_stacks_are_sampled() {
     let sampled = sites.account.sampled.expect("stacks are sampled");
     assert_eq!((sampled.all.calls, sampled.all.touches), (0, minor(0, 0)));
     assert!(sites.account.rest.iter().all(|rest| rest.kind != RestKind::Anonymous));
+}
+
+/// The kernel gives an address out again before the munmap of another thread has returned, or after
+/// the call that gets it had begun.
+#[test]
+fn an_address_that_another_thread_gives_back_is_the_new_mappings() {
+    let mut script = Script::new();
+    mmap(&mut script, 10, A, (0, 4));
+    let (bytes, late) = (4 * PAGE, Thread { pid: 1, tid: 9 });
+    script.of(late).mapping_call((100, 190), B, AllocationFunction::Mmap, (0, AT, bytes));
+    script.syscall_of((110, 180), Call::Mmap, [0, bytes, 3], AT);
+    munmap(script.of(first(1)), 120, A, (0, 4));
+    script.of(late).fault(200, 5, AT);
+    let sites = script.sites();
+    let (a, b) = (sites.site(A), sites.site(B));
+    assert_eq!((a.touches, b.touches, sites.rest()), (minor(0, 0), minor(1, 5), 0));
+    assert_eq!((a.frees, a.unreleased, b.frees, b.unreleased), (1, 0, 0, 1));
+    assert_eq!((a.peak_bytes, b.peak_bytes), (bytes, bytes));
+}
+
+#[test]
+fn a_mapping_may_move_and_stay() {
+    let mut script = Script::new();
+    mmap(&mut script, 10, A, (0, 2));
+    let new = AT + 32 * PAGE;
+    script.mapping_call((100, 120), B, AllocationFunction::Mremap, (AT, new, 2 * PAGE));
+    let arguments = [AT, 2 * PAGE, 2 * PAGE];
+    script.syscall_with((101, 119), Call::Mremap, arguments, MREMAP_DONTUNMAP, new);
+    script.fault(200, 1, AT).fault(210, 2, new);
+    let sites = script.sites();
+    let (a, b) = (sites.site(A), sites.site(B));
+    assert_eq!((a.touches, b.touches, sites.rest()), (minor(1, 1), minor(1, 2), 0));
+    assert_eq!((a.unreleased, b.unreleased), (1, 1));
+}
+
+#[test]
+fn what_was_mapped_before_a_pause_may_be_gone() {
+    let mut script = Script::new();
+    mmap(&mut script, 10, A, (0, 2));
+    script.pause(100..200);
+    mmap(&mut script, 300, B, (8, 2));
+    let sites = script.sites();
+    assert_eq!((sites.site(A).unreleased, sites.site(B).unreleased), (0, 1));
+}
+
+#[test]
+fn memory_that_is_mapped_and_never_touched_is_known() {
+    const PRIVATE: u64 = 2;
+    let mut script = Script::new();
+    let (bytes, writable, anonymous) = (8 * PAGE, 3, PRIVATE | 0x20);
+    for (site, place, protection, flags) in [
+        (A, 0, writable, anonymous),
+        // No memory yet: without access, a mere reservation, a file.
+        (B, 16, 0, anonymous),
+        (3, 32, writable, anonymous | 0x4000),
+        (4, 48, writable, PRIVATE),
+    ] {
+        let (from_ns, address) = (10 + place, AT + place * PAGE);
+        let function = AllocationFunction::Mmap;
+        script.mapping_call((from_ns, from_ns + 10), site, function, (0, address, bytes));
+        let arguments = [0, bytes, protection];
+        script.syscall_with((from_ns + 1, from_ns + 8), Call::Mmap, arguments, flags, address);
+    }
+    let report = MappingReport { start: AT, end: AT + bytes, protection: 3, ..Default::default() };
+    script.map(12, &report).fault(100, 1, AT).fault(110, 1, AT + 5 * PAGE);
+    munmap(&mut script, 200, A, (4, 4));
+    let account = script.account().0;
+    let details = account.sites.iter().zip(&account.details);
+    let watched: Vec<(u64, u64)> = details
+        .map(|(_, details)| (details.watched_bytes / PAGE, details.untouched_bytes / PAGE))
+        .collect();
+    assert_eq!(watched, [(8, 6), (0, 0), (0, 0), (0, 0)], "four pages at a time");
 }

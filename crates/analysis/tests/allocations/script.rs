@@ -183,9 +183,21 @@ impl Script {
     /// A syscall that succeeds, and takes so long.
     pub(crate) fn syscall_of(
         &mut self,
+        times_ns: (u64, u64),
+        call: Call,
+        arguments: [u64; 3],
+        result: u64,
+    ) -> &mut Script {
+        self.syscall_with(times_ns, call, arguments, 0, result)
+    }
+
+    /// The same with a fourth argument, which has flags.
+    pub(crate) fn syscall_with(
+        &mut self,
         (from_ns, to_ns): (u64, u64),
         call: Call,
         arguments: [u64; 3],
+        flags: u64,
         result: u64,
     ) -> &mut Script {
         let [first, second, third] = arguments;
@@ -196,7 +208,7 @@ impl Script {
                 call,
                 arguments_known: true,
                 text: Name::NONE,
-                arguments: [first, second, third, 0, 0, 0],
+                arguments: [first, second, third, flags, 0, 0],
                 result: Some(result.cast_signed()),
                 span: Span { latency_ns, on_cpu_ns: None },
             }),

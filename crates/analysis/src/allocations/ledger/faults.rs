@@ -40,6 +40,7 @@ impl Ledger {
         let start = fault.address - fault.address % page_bytes;
         let page = (start, start.saturating_add(page_bytes));
         let seat = self.processes.seat(event.thread, event.time_ns);
+        self.settle_mappings(seat.process, event.time_ns);
         let process = self.processes.process(seat.process);
         let reach = self.thinned.reach(fault.address, page.1);
         let on_block = process.live.paying(fault.address, reach);

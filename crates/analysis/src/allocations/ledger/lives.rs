@@ -52,7 +52,7 @@ impl Ledger {
         while let Some(block) = self.pending.take(process, |_| true) {
             self.give_out(block);
         }
-        self.forget_mappings(process);
+        self.forget_mappings(process, pid);
         let process = self.processes.process(process);
         let paused_ns = self.pauses.last_began_ns();
         let (blocks, unsure, unsure_bytes) = process.live.forget(&mut self.sites, paused_ns);
