@@ -11,9 +11,11 @@
 //! touched.
 
 mod cfi;
+mod chain;
 mod known;
 mod modules;
 mod nodes;
+mod readable;
 mod remembered;
 mod row;
 mod rules;
@@ -31,6 +33,7 @@ use crate::thread::{Guard, Thread};
 /// Looks up what unwinding needs of the C library.
 pub(crate) fn prepare() {
     modules::prepare();
+    readable::prepare();
 }
 
 /// Code was unloaded: what is known of addresses holds no longer.
@@ -105,7 +108,12 @@ pub(crate) fn around(sp: usize, fp: usize, calls: [usize; 2]) -> Around {
     let mut is_interrupted = false;
     for _ in 0..FRAMES_MAX {
         let inside = place.address();
-        match place.caller(rules::of(inside)) {
+        let rule = rules::of(inside);
+        // What a chain of frame pointers leads to is not certain enough.
+        if rule == rules::Rule::of(rules::Kind::Chain) {
+            return Around::Unknown;
+        }
+        match place.caller(rule) {
             walk::Step::Caller(caller, _) => place = caller,
             walk::Step::End => return Around::None,
             walk::Step::Unknown => return Around::Unknown,

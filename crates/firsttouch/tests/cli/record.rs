@@ -23,6 +23,7 @@ mod slow;
 mod start;
 mod sums;
 mod timeline;
+mod unruled;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

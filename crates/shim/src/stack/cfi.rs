@@ -3,10 +3,11 @@
 use core::slice::from_raw_parts;
 
 use gimli::{
-    BaseAddresses, EhFrame, EhFrameHdr, Operation, Pointer, UnwindExpression, UnwindSection, X86_64,
+    BaseAddresses, EhFrame, EhFrameHdr, EhFrameOffset, Operation, Pointer, UnwindExpression,
+    UnwindSection, X86_64,
 };
 
-use super::modules::{self, Module};
+use super::modules;
 use super::row::{self, Bytes, Cfa, Row, Saved};
 use super::rules::{Kind, Rule};
 
@@ -14,32 +15,76 @@ use super::rules::{Kind, Rule};
 #[cold]
 #[inline(never)]
 pub(super) fn rule(address: u64) -> Rule {
-    let module = modules::of(address);
-    module.and_then(|module| of_module(module, address)).unwrap_or(Rule::of(Kind::None))
+    let entry = modules::of(address).and_then(|module| entry_for(module.header, address));
+    entry.and_then(|entry| of_entry(entry, address)).unwrap_or(Rule::of(Kind::Chain))
 }
 
-fn of_module(module: Module, address: u64) -> Option<Rule> {
-    let bytes = bytes(module.header, module.end)?;
-    let bases = BaseAddresses::default().set_eh_frame_hdr(module.header as u64);
-    let header = EhFrameHdr::from(bytes).parse(&bases, 8).ok()?;
+/// Where an `.eh_frame` starts, and its last entry that begins at or before an address.
+type Entry = (usize, usize);
+
+// Apart from what is done with the entry: the two do not need the stack at the same time, which may
+// be a signal handler's.
+#[inline(never)]
+fn entry_for(header: usize, address: u64) -> Option<Entry> {
+    let bases = BaseAddresses::default().set_eh_frame_hdr(header as u64);
+    let header = EhFrameHdr::from(table(header)?).parse(&bases, 8).ok()?;
     let Pointer::Direct(start) = header.eh_frame_ptr() else { return None };
-    let bases = bases.set_eh_frame(start);
-    let frames = EhFrame::from(self::bytes(usize::try_from(start).ok()?, module.end)?);
-    let table = header.table()?;
-    let entry = table.fde_for_address(&frames, &bases, address, EhFrame::cie_from_offset).ok()?;
+    let Pointer::Direct(entry) = header.table()?.lookup(address, &bases).ok()? else { return None };
+    Some((usize::try_from(start).ok()?, usize::try_from(entry).ok()?))
+}
+
+/// The rule of an entry; `None`: it is not about this address.
+#[inline(never)]
+fn of_entry((start, entry): Entry, address: u64) -> Option<Rule> {
+    let bases = BaseAddresses::default().set_eh_frame(start as u64);
+    let frames = EhFrame::from(until_end_of(start, entry)?);
+    let offset = EhFrameOffset(entry.checked_sub(start)?);
+    let entry = frames.fde_from_offset(&bases, offset, EhFrame::cie_from_offset).ok()?;
+    if !entry.contains(address) {
+        return None;
+    }
     if entry.is_signal_trampoline() {
         return Some(Rule::of(Kind::Signal));
     }
-    of_row(row::of(&entry, &frames, &bases, address)?, &frames)
+    let row = row::of(&entry, &frames, &bases, address);
+    Some(row.and_then(|row| of_row(row, &frames)).unwrap_or(Rule::of(Kind::None)))
 }
 
-/// The bytes from `start` to the end of an object.
-fn bytes(start: usize, end: usize) -> Option<Bytes> {
-    let length = end.checked_sub(start)?;
-    // SAFETY: both are inside an object that is loaded: code of it is on the stack. The loader's
+/// An `.eh_frame_hdr`, which is as long as its own count says. How long the object is where it
+/// stands is not known: glibc tells the segment of the code alone where an object has holes.
+fn table(header: usize) -> Option<Bytes> {
+    /// The version, and how the pointer to `.eh_frame`, the count and the table are written: what
+    /// every linker writes that writes a table.
+    const FORM: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
+    const HEADER_BYTES: usize = 12;
+    const ROW_BYTES: usize = 8;
+    let bytes = bytes(header, HEADER_BYTES);
+    let (form, rest) = bytes.slice().split_first_chunk::<4>()?;
+    let (_, count) = rest.split_last_chunk::<4>()?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+    (*form == FORM).then(|| self::bytes(header, HEADER_BYTES + count * ROW_BYTES))
+}
+
+/// The bytes of an `.eh_frame` from its start to the end of this entry of it; what an entry refers
+/// to comes before it.
+fn until_end_of(start: usize, entry: usize) -> Option<Bytes> {
+    const LENGTH_BYTES: usize = 4;
+    let length = bytes(entry, LENGTH_BYTES);
+    let length = u32::from_le_bytes(length.slice().try_into().ok()?);
+    // It begins an entry of more than 4 GiB.
+    if length == u32::MAX {
+        return None;
+    }
+    let end = entry.checked_add(LENGTH_BYTES)?.checked_add(usize::try_from(length).ok()?)?;
+    Some(bytes(start, end.checked_sub(start)?))
+}
+
+/// So many bytes of the unwind information of an object.
+fn bytes(start: usize, length: usize) -> Bytes {
+    // SAFETY: they are inside an object that is loaded: code of it is on the stack. The linker's
     // tables are never written.
     let bytes = unsafe { from_raw_parts(start as *const u8, length) };
-    Some(Bytes::new(bytes, gimli::LittleEndian))
+    Bytes::new(bytes, gimli::LittleEndian)
 }
 
 fn of_row(row: Row, frames: &EhFrame<Bytes>) -> Option<Rule> {

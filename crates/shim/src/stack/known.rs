@@ -29,7 +29,7 @@ pub(super) struct Frame {
     /// register since the frame inside. Of a frame that is not known yet the slot and the frame
     /// pointer are its own; of a known one they are its caller's.
     fp_words: i16,
-    /// The place of its caller; [`NOBODY`]. With [`APART`].
+    /// The place of its caller; [`NOBODY`]. With [`APART`] and [`OPEN`].
     caller: u16,
 }
 
@@ -39,7 +39,10 @@ const NOBODY: usize = 0;
 /// were unwound together need: so the processor need not wait for one frame to know where the next
 /// one is.
 const APART: u16 = 0x8000;
-const _: () = assert!(FRAMES < APART as usize);
+/// Where its caller is was not found: its frame pointer is that of no chain. With [`APART`].
+const OPEN: u16 = 0x4000;
+const PLACE: u16 = OPEN - 1;
+const _: () = assert!(FRAMES <= PLACE as usize);
 
 const FLAG_BITS: u32 = 3;
 const DEPTH_BITS: u32 = 9;
@@ -77,6 +80,16 @@ impl Frame {
     /// A slot that the place of the next frame depends on, and what it holds.
     pub(super) fn only_a_slot(slot: usize, word: usize) -> Frame {
         Frame { slot, code: word, packed: ONLY_A_SLOT, ..Frame::NONE }
+    }
+
+    /// It was taken for a frame without being one, but where the stack ends depends on it.
+    pub(super) fn is_none(&mut self) {
+        self.packed |= ONLY_A_SLOT;
+    }
+
+    /// Its caller was not found.
+    pub(super) fn has_no_caller(&mut self) {
+        self.caller |= OPEN;
     }
 
     /// An address inside the instruction at which the frame was left.
@@ -206,6 +219,10 @@ impl Known {
             if !frame.is_at(place.slot, place.code, place.fp) || frame.depth() > depth_max {
                 continue;
             }
+            // It would be no end of the stack, if a chain that leads there leads nowhere.
+            if place.is_chained && frame.caller & OPEN != 0 {
+                continue;
+            }
             match self.holds_until(at) {
                 0 => return Ok(Joint { at, fp_words: fp_words(place) }),
                 slot => slot_max = slot_max.max(slot),
@@ -235,7 +252,7 @@ impl Known {
                 }
                 continue;
             }
-            let caller = usize::from(inside.caller & !APART);
+            let caller = usize::from(inside.caller & PLACE);
             let Some(frame) = self.frames.get(caller).filter(|_| caller != NOBODY) else {
                 return 0;
             };
@@ -273,8 +290,9 @@ impl Known {
             let packed = flags | (depth as u32) << FLAG_BITS | number << (FLAG_BITS + DEPTH_BITS);
             let at = self.length;
             let compares_fp = self.frames.get(caller)?.has(NEEDS_FP) && fp_words != 0;
-            let is_beside = caller != NOBODY && caller == at - 1 && !compares_fp;
-            let caller_at = caller as u16 | if is_beside { 0 } else { APART };
+            let open = frame.caller & OPEN;
+            let is_beside = caller != NOBODY && caller == at - 1 && !compares_fp && open == 0;
+            let caller_at = caller as u16 | open | if is_beside { 0 } else { APART };
             *self.frames.get_mut(at)? = Frame { packed, fp_words, caller: caller_at, ..*frame };
             self.length += 1;
             if !frame.has(ONLY_A_SLOT | INTERRUPTED) {

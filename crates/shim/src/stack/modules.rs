@@ -6,13 +6,14 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::start;
 
-/// A loaded object.
+/// A loaded object with unwind information.
 #[derive(Clone, Copy)]
 pub(super) struct Module {
+    /// The start of the mapping that has the code: of the object, or of a part of it, before which
+    /// nothing may be mapped.
+    pub(super) start: usize,
     /// Its `.eh_frame_hdr`.
     pub(super) header: usize,
-    /// The end of its last mapping.
-    pub(super) end: usize,
 }
 
 /// `struct dl_find_object` of glibc (dlfcn.h), on x86-64.
@@ -46,8 +47,8 @@ pub(super) fn of(address: u64) -> Option<Module> {
     let mut found: FoundObject = unsafe { zeroed() };
     // SAFETY: the address is only looked up, and the result is written to this stack.
     let missing = unsafe { find(address as *mut c_void, &raw mut found) } != 0;
-    let module = Module { header: found.eh_frame as usize, end: found.end as usize };
     note(found.link_map as usize);
+    let module = Module { start: found.start as usize, header: found.eh_frame as usize };
     (!missing && module.header != 0).then_some(module)
 }
 
@@ -67,25 +68,26 @@ fn by_headers(address: u64) -> Option<Module> {
         let search = unsafe { &mut *search.cast::<Search>() };
         // SAFETY: the loader's description of an object.
         let object = unsafe { &*object };
-        let (mut header, mut end, mut has) = (0, 0, false);
+        let (mut header, mut code) = (0, None);
         for at in 0..object.dlpi_phnum {
             // SAFETY: the object has so many headers.
             let part = unsafe { &*object.dlpi_phdr.add(usize::from(at)) };
             let start = object.dlpi_addr + part.p_vaddr;
             match part.p_type {
-                libc::PT_LOAD => {
-                    end = end.max(start + part.p_memsz);
-                    has |= (start..start + part.p_memsz).contains(&search.address);
+                libc::PT_LOAD if (start..start + part.p_memsz).contains(&search.address) => {
+                    code = Some(start as usize);
                 }
                 libc::PT_GNU_EH_FRAME => header = start,
                 _ => {}
             }
         }
-        if has && header != 0 {
+        if let Some(start) = code
+            && header != 0
+        {
             note(object.dlpi_name as usize);
-            search.found = Some(Module { header: header as usize, end: end as usize });
+            search.found = Some(Module { start, header: header as usize });
         }
-        c_int::from(has)
+        c_int::from(code.is_some())
     }
     let mut search = Search { address, found: None };
     // SAFETY: the callback gets the search, which outlives the walk.

@@ -2,6 +2,7 @@
 
 use wire::{header, unit};
 
+use super::chain;
 use super::known::{DEPTH_MAX, Frame, Joint, Known};
 use super::nodes::{self, RecentNodes};
 use super::rules;
@@ -25,8 +26,8 @@ const _: () = assert!(size_of::<Memory>() <= (unit::WORDS - unit::FIRST) * 8);
 enum Unwound {
     /// At a known frame, or at the end; with so many new frames.
     Until(Joint, usize),
-    /// Where the caller is not known; with so many new frames.
-    Cut(usize),
+    /// Where the caller is not known; with so many new frames, of which so many are surely frames.
+    Cut(usize, usize),
     /// Nowhere: the stack is too deep.
     TooDeep,
 }
@@ -62,8 +63,9 @@ impl Memory {
         loop {
             let (joint, count) = match unwound {
                 Unwound::Until(joint, count) => (joint, count),
-                Unwound::Cut(count) => {
+                Unwound::Cut(count, sure) => {
                     region.add(header::CUT_STACKS, 1);
+                    self.cut(count, sure);
                     (Joint::END, count)
                 }
                 Unwound::TooDeep => {
@@ -90,7 +92,7 @@ impl Memory {
         // Frames up to this slot were compared with what is known of one inside them, which does
         // not hold in the end.
         let mut compared_until = 0;
-        let mut count = 0;
+        let (mut count, mut sure) = (0, 0);
         loop {
             if place.slot > compared_until {
                 match known.joint(&place, DEPTH_MAX - count) {
@@ -102,7 +104,9 @@ impl Memory {
             let rule = rules::of(place.address());
             *frame = Frame::at(&place, rule.needs_fp());
             count += 1;
-            match place.caller(rule) {
+            let (is_sure, step) = chain::step(&place, rule);
+            sure = if is_sure { count } else { sure };
+            match step {
                 Step::Caller(caller, other) => {
                     if let (Some((slot, word)), Some(frame)) = (other, new.get_mut(count)) {
                         *frame = Frame::only_a_slot(slot, word);
@@ -111,19 +115,32 @@ impl Memory {
                     place = caller;
                 }
                 Step::End => return Unwound::Until(Joint::END, count),
-                Step::Unknown => return Unwound::Cut(count),
+                Step::Unknown => return Unwound::Cut(count, sure),
             }
+        }
+    }
+
+    /// Leaves what is not surely a frame out of so many new ones.
+    fn cut(&mut self, count: usize, sure: usize) {
+        if let Some((last, others)) =
+            self.new.get_mut(sure.saturating_sub(1)..count).and_then(<[_]>::split_first_mut)
+        {
+            last.has_no_caller();
+            others.iter_mut().for_each(Frame::is_none);
         }
     }
 
     /// Unwinds the whole stack without regard to what is remembered, and remembers nothing.
     pub(super) fn unwind_whole(&mut self, region: &Region, sp: usize, fp: usize) -> u32 {
         let mut place = Place::innermost(sp, fp);
-        let mut count = 0;
+        let (mut count, mut sure) = (0, 0);
         while let Some(frame) = self.new.get_mut(count) {
             *frame = Frame::at(&place, false);
             count += 1;
-            let Step::Caller(caller, _) = place.caller(rules::of(place.address())) else {
+            let (is_sure, step) = chain::step(&place, rules::of(place.address()));
+            sure = if is_sure { count } else { sure };
+            let Step::Caller(caller, _) = step else {
+                count = sure;
                 break;
             };
             place = caller;

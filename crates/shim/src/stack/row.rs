@@ -61,6 +61,7 @@ struct State {
 
 /// The row of the instruction at `address`, which is in the function of `entry`. `None`: the
 /// instructions say something that is not supported.
+#[inline(never)]
 pub(super) fn of(
     entry: &FrameDescriptionEntry<Bytes>,
     frames: &EhFrame<Bytes>,

@@ -23,12 +23,14 @@ pub(super) enum Kind {
     Signal,
     /// The outermost frame.
     End,
-    /// No rule: code without unwind information, or with a rule that is not supported.
+    /// Code without unwind information: its frame pointer may lead to its caller.
+    Chain,
+    /// A rule that is not supported.
     None,
 }
 
-const KINDS: [Kind; 6] =
-    [Kind::FromSp, Kind::FromFp, Kind::AtFp, Kind::Signal, Kind::End, Kind::None];
+const KINDS: [Kind; 7] =
+    [Kind::FromSp, Kind::FromFp, Kind::AtFp, Kind::Signal, Kind::End, Kind::Chain, Kind::None];
 const OFFSET_BITS: u32 = 24;
 const FP_SAVED: u64 = 1 << 56;
 
@@ -68,7 +70,7 @@ impl Rule {
     /// Whether the CFA is found through the frame pointer.
     #[inline]
     pub(super) fn needs_fp(self) -> bool {
-        matches!(self.kind(), Kind::FromFp | Kind::AtFp)
+        matches!(self.kind(), Kind::FromFp | Kind::AtFp | Kind::Chain)
     }
 }
 
