@@ -113,7 +113,7 @@ pub fn scoped_report(
     let filter = scope.take_left_out(account, seen, &mut sites);
     let mut skipping = Skipping::new(&scope.skip);
     let mut callers = caller::callers(account, seen, &names, &sites, &mut skipping);
-    let slow = slow::SlowRows::new(account, seen, &sites, is_cut);
+    let slow = slow::SlowRows::new(account, seen, &sites, (is_cut, filter.is_some()));
     slow.of_callers(&mut callers);
     let slowest = slow.slowest();
     let costs = if account.sites.is_empty() && facts.ended_early == Some(EndedEarly::Unknown) {
@@ -122,10 +122,12 @@ pub fn scoped_report(
         rows::all_sites(account, seen, &sites, filter.is_some())
     };
     let all = rows::with_left_out(account, seen, costs, filter.as_ref());
-    let of_threads = of_time(account.threads_ns);
     let recording_ns = recording_ns(account, facts);
     let elapsed_ns = account.ended_ns.saturating_sub(account.header.began_ns);
-    let of_run = of_time(elapsed_ns.saturating_sub(account.paused_ns));
+    let run_ns = elapsed_ns.saturating_sub(account.paused_ns);
+    let of_run = of_time(run_ns);
+    // One thread is the run.
+    let of_threads = of_time(if account.threads <= 1 { run_ns } else { account.threads_ns });
     let unnamed = unnamed::with_costs(symbols.unnamed(), account, definitions, &names, &sites);
     let mapping = mapping::mapping(account, &sites, facts.limits);
     let over_time = over_time(account, definitions, seen, &sites);

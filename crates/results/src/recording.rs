@@ -31,6 +31,7 @@ pub use mapping::{
     MappingProcesses, MappingRestKind, MappingRestRow, MappingTimes,
 };
 pub use matters::TouchedPart;
+pub use merged::TouchedWhen;
 pub use order::{CallerOrder, by_true_cost};
 pub use processes::{OthersRow, ProcessRow, TalliedCosts, ThreadRow};
 pub use recorder::{EndedEarly, RecorderCounts};
@@ -78,8 +79,8 @@ pub struct RecordingReport {
     /// of the program itself. Those that depend on calls are `null` where calls are not known: they
     /// were not recorded, or the file was cut before any.
     pub costs: SiteCosts,
-    /// `true_ns` of all sites as a part of the lifetimes of all threads; `null` if either is not
-    /// known.
+    /// `true_ns` of all sites as a part of the lifetimes of all threads, or of the time of the
+    /// recording without pauses if there is one thread; `null` if either is not known.
     pub share: Option<f64>,
     /// The same as a part of the time from the start of the recording to its end without the
     /// pauses, which threads that wait do not lengthen: more than 1 where several threads pay at
@@ -301,13 +302,12 @@ impl RecordingReport {
         sums(self.rest.iter())
     }
 
-    /// The costs of all callers but the first `shown`, and the number of their sites; `None` if
-    /// there are no others.
+    /// The costs of all callers but the first `shown`, and how many they are; `None` if there are no
+    /// others.
     #[must_use]
     pub fn others(&self, shown: usize) -> Option<(usize, SiteCosts)> {
         let others = self.callers.get(shown..).filter(|others| !others.is_empty())?;
-        let sites = others.iter().map(|caller| caller.sites.len()).sum();
-        Some((sites, SiteCosts::sum(self.seen, others.iter().map(|caller| &caller.costs))))
+        Some((others.len(), SiteCosts::sum(self.seen, others.iter().map(|caller| &caller.costs))))
     }
 }
 

@@ -1,14 +1,13 @@
 //! What mappings took, with sites as rows of the report.
 
-use std::collections::HashMap;
-
 use results::recording::{
     MappingCosts, MappingFigures, MappingHeld, MappingLimits, MappingMost, MappingOfSite,
     MappingProcesses, MappingRestKind, MappingRestRow, MappingTimes, SiteRow,
 };
 
+use super::timeline::RowsBySite;
 use crate::address_space::{HeldSizes, MappingHolder, MappingPeak, MappingSizes};
-use crate::allocations::{AllocationAccount, FrameId, Site};
+use crate::allocations::{AllocationAccount, Site};
 
 /// What the mappings of `account` took; `sites` are the rows in their order. `None`: not known,
 /// since syscalls were not recorded, or not at all times.
@@ -21,12 +20,11 @@ pub(super) fn mapping(
     if !account.header.sees.calls || account.pauses > 0 || taken.mappings.is_none() {
         return None;
     }
-    let rows: HashMap<FrameId, usize> =
-        sites.iter().enumerate().map(|(row, (site, _))| (site.stack, row)).collect();
+    let rows = RowsBySite::new(account, sites);
     let (mut by_site, mut rest) = (Vec::new(), Vec::new());
     for &(holder, sizes) in &taken.holders {
         let held = held(sizes);
-        match row_of(holder, account, &rows) {
+        match row_of(holder, &rows) {
             Ok(site) => by_site.push(MappingOfSite { site, held }),
             Err(kind) => rest.push(MappingRestRow { kind, held }),
         }
@@ -46,15 +44,11 @@ pub(super) fn mapping(
 }
 
 /// The row of a holder, or what it is if it is no site.
-fn row_of(
-    holder: MappingHolder,
-    account: &AllocationAccount,
-    rows: &HashMap<FrameId, usize>,
-) -> Result<usize, MappingRestKind> {
+fn row_of(holder: MappingHolder, rows: &RowsBySite<'_>) -> Result<usize, MappingRestKind> {
     match holder {
         MappingHolder::Site(number) => {
-            let site = usize::try_from(number).ok().and_then(|place| account.sites.get(place));
-            site.and_then(|site| rows.get(&site.stack).copied()).ok_or(MappingRestKind::Other)
+            let row = usize::try_from(number).ok().and_then(|place| rows.row(place));
+            row.ok_or(MappingRestKind::Other)
         }
         MappingHolder::Program => Err(MappingRestKind::Program),
         MappingHolder::Files => Err(MappingRestKind::Files),

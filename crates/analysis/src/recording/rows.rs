@@ -145,7 +145,8 @@ fn costs(site: &Site, seen: Seen, (calls, releases): &(TimedCalls, TimedCalls)) 
         bytes: site.bytes,
         unreleased: site.unreleased,
         unreleased_bytes: site.unreleased_bytes,
-        at_peak_bytes: site.at_peak_bytes,
+        // Most of the allocator's blocks says nothing of mappings.
+        at_peak_bytes: if site.maps { site.peak_bytes } else { site.at_peak_bytes },
         apparent_ns,
         first_touch_ns: of_faults(site.touches.ns),
         release_ns,

@@ -5,14 +5,19 @@ use std::collections::HashMap;
 
 use results::recording::{CallerRow, Seen, SiteRow, SlowCallRow, SlowPartRow};
 
-use crate::allocations::{AllocationAccount, FrameId, Site, SlowCall, SlowPart, SlowWork};
+use super::timeline::RowsBySite;
+use crate::allocations::{AllocationAccount, Site, SlowCall, SlowPart, SlowWork};
+
+/// So many slow calls are told.
+const KEPT: usize = 32;
 
 /// Makes rows of slow calls.
 pub(super) struct SlowRows<'a> {
     account: &'a AllocationAccount,
     seen: Seen,
-    /// The rows of sites by their stacks.
-    rows: HashMap<FrameId, usize>,
+    rows: RowsBySite<'a>,
+    /// Whether the report is of some calls only.
+    is_filtered: bool,
     /// If the file was cut: until when it has times off the processor, on the stream's clock.
     known_until_ns: u64,
 }
@@ -22,18 +27,29 @@ impl<'a> SlowRows<'a> {
         account: &'a AllocationAccount,
         seen: Seen,
         sites: &[(&Site, SiteRow)],
-        is_cut: bool,
+        (is_cut, is_filtered): (bool, bool),
     ) -> SlowRows<'a> {
-        let rows = sites.iter().enumerate().map(|(row, (site, _))| (site.stack, row)).collect();
+        let rows = RowsBySite::new(account, sites);
         // They are written later than everything else.
         let until_ns = account.slow.absences_until_ns.unwrap_or(0);
         let known_until_ns = if is_cut { until_ns } else { u64::MAX };
-        SlowRows { account, seen, rows, known_until_ns }
+        SlowRows { account, seen, rows, is_filtered, known_until_ns }
     }
 
-    /// The slowest calls of all.
+    /// The slowest calls of those that the report is of. Where it is of some only, these are the
+    /// chosen ones among the slowest of all, and the slowest of each site.
     pub(super) fn slowest(&self) -> Vec<SlowCallRow> {
-        self.account.slow.calls.iter().map(|call| self.row(call)).collect()
+        let slow = &self.account.slow;
+        if !self.is_filtered {
+            return slow.calls.iter().map(|call| self.row(call)).collect();
+        }
+        let is_chosen = |call: &&SlowCall| call.site.and_then(|site| self.row_of(site)).is_some();
+        let all = slow.calls.iter().chain(slow.of_sites.values());
+        let mut chosen: Vec<&SlowCall> = all.filter(is_chosen).collect();
+        chosen.sort_by_key(|call| (Reverse(call.latency_ns), call.time_ns, call.thread));
+        chosen.dedup_by_key(|call| (call.time_ns, call.thread));
+        chosen.truncate(KEPT);
+        chosen.into_iter().map(|call| self.row(call)).collect()
     }
 
     /// Gives each caller its slowest call.
@@ -49,7 +65,7 @@ impl<'a> SlowRows<'a> {
     }
 
     fn row_of(&self, site: usize) -> Option<usize> {
-        self.rows.get(&self.account.sites.get(site)?.stack).copied()
+        self.rows.row(site)
     }
 
     fn row(&self, call: &SlowCall) -> SlowCallRow {

@@ -96,10 +96,10 @@ fn moments(account: &AllocationAccount, sites: &[(&Site, SiteRow)]) -> Vec<Costl
     moments
 }
 
-/// The rows of sites, by their numbers in the account.
+/// The rows of sites, by their numbers in the account: found by what tells sites apart.
 pub(super) struct RowsBySite<'a> {
     account: &'a AllocationAccount,
-    rows: HashMap<FrameId, usize>,
+    rows: HashMap<(FrameId, bool), usize>,
 }
 
 impl<'a> RowsBySite<'a> {
@@ -107,13 +107,14 @@ impl<'a> RowsBySite<'a> {
         account: &'a AllocationAccount,
         sites: &[(&Site, SiteRow)],
     ) -> RowsBySite<'a> {
-        let rows = sites.iter().enumerate().map(|(row, (site, _))| (site.stack, row)).collect();
-        RowsBySite { account, rows }
+        let row = |(row, (site, _)): (usize, &(&Site, SiteRow))| ((site.stack, site.maps), row);
+        RowsBySite { account, rows: sites.iter().enumerate().map(row).collect() }
     }
 
     /// The row of a site.
     pub(super) fn row(&self, number: usize) -> Option<usize> {
-        self.rows.get(&self.account.sites.get(number)?.stack).copied()
+        let site = self.account.sites.get(number)?;
+        self.rows.get(&(site.stack, site.maps)).copied()
     }
 }
 

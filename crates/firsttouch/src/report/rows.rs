@@ -36,14 +36,24 @@ pub(crate) struct RowOptions {
     )]
     pub(crate) sort: Sort,
     /// How many rows are shown [default: 10, 30 with -v]
-    #[arg(long, value_name = "N", conflicts_with_all = ["diff", "events", "site"])]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = parse_count,
+        conflicts_with_all = ["diff", "events", "site"]
+    )]
     pub(crate) top: Option<NonZeroUsize>,
     /// A function that allocates for its callers, such as xmalloc: each of them gets a row of its
     /// own. May be repeated; a * at the end stands for anything ('g_*')
     #[arg(long, value_name = "FUNCTION", conflicts_with_all = ["diff", "events"])]
     pub(crate) skip: Vec<String>,
     /// Only so many of the innermost frames of each stack: stacks that agree in them are one
-    #[arg(long, value_name = "N", conflicts_with_all = ["diff", "events"])]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = parse_count,
+        conflicts_with_all = ["diff", "events"]
+    )]
     pub(crate) depth: Option<NonZeroUsize>,
     /// Only calls that ask for memory in this time from the start (1.5s..2s, ..200ms, 2s..), with
     /// all that their blocks cost later
@@ -189,6 +199,11 @@ impl RowOptions {
 fn parse_row(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "write the number of a row of the table, such as 1".to_owned())
+}
+
+/// How many rows or frames.
+fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "write a whole number, at least 1".to_owned())
 }
 
 /// The number of a thread.

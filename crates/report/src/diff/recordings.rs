@@ -94,7 +94,7 @@ fn prices(diff: &RecordingDiff, view: View) -> String {
         let other = |price: &&&PriceChange| format!(", {} {}x", operation(price.of), times(price));
         let others: Vec<String> = others.iter().map(other).collect();
         sentences.push(format!(
-            "{} costs {}x of what it did{}: the machine, not the program.",
+            "{} costs {}x of what it did{}, over all sites: the machine, or what all of them do.",
             operation(first.of),
             times(first),
             others.concat()

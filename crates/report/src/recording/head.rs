@@ -254,8 +254,8 @@ fn totals(report: &RecordingReport, view: View) -> String {
         parts.push(format!("{} ({bytes}) {how}", several(kept, "block", "blocks")));
     }
     if totals.mapping_calls > 0 {
-        let calls = several(totals.mapping_calls, "mmap call", "mmap calls");
-        parts.push(format!("{calls} of its own ({})", bytes(totals.mapped_bytes as f64)));
+        let calls = several(totals.mapping_calls, "call", "calls");
+        parts.push(format!("{calls} of mmap or mremap ({})", bytes(totals.mapped_bytes as f64)));
     }
     hanging("", &styled(DIM, &parts.join(", ")), view.width)
 }

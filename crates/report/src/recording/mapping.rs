@@ -79,7 +79,7 @@ fn of_site(
 /// Who held addresses, in all.
 fn rest(costs: &MappingCosts) -> String {
     let of_sites = costs.bytes_of_sites();
-    let sites = (of_sites > 0).then(|| format!("{} calls of sites", bytes(of_sites as f64)));
+    let sites = (of_sites > 0).then(|| format!("{} call sites", bytes(of_sites as f64)));
     let others = costs.rest.iter().map(|row| {
         let kind = match row.kind {
             MappingRestKind::Program => "the program itself",
@@ -136,7 +136,7 @@ mod tests {
             mapping(&report, verbose),
             "\nMappings, at most: page tables 3 MiB (for 20 MiB touched), accounted 40 MiB, \
              40,000 of 65,530 mappings (39,000 by grow), address space 1 GiB (512 MiB by grow).\n\
-             Addresses: 512 MiB allocation calls, 512 MiB files and code.\n"
+             Addresses: 512 MiB call sites, 512 MiB files and code.\n"
         );
         report.mapping = None;
         assert_eq!(mapping(&report, verbose), "");

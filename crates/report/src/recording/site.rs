@@ -63,7 +63,14 @@ fn costs(report: &RecordingReport, caller: &CallerRow, detail: &SiteDetail, view
     let costs = &caller.costs;
     let parts = &detail.parts;
     let inside = [
-        (if caller.maps { "beside the syscalls" } else { "in the allocator" }, parts.user_ns),
+        (
+            if caller.maps {
+                "beside the syscalls"
+            } else {
+                "in the allocator or off the processor"
+            },
+            parts.user_ns,
+        ),
         ("in syscalls", parts.syscall_ns),
         ("in faults on no block", parts.fault_ns),
     ];
@@ -216,10 +223,11 @@ fn live(report: &RecordingReport, caller: &CallerRow) -> String {
     let (peak, is_exact) = report.peak_of(caller);
     let peak = bytes(peak as f64);
     let most = if is_exact { "at most" } else { "at most (sum over its stacks)" };
+    if caller.maps {
+        return format!("{most} {peak}");
+    }
     let at_peak = bytes(caller.costs.at_peak_bytes as f64);
-    let when =
-        if caller.maps { "when blocks of all sites took" } else { "when all sites together had" };
-    format!("{most} {peak}; {at_peak} {when} most")
+    format!("{most} {peak}; {at_peak} when all sites together had most")
 }
 
 fn touched_in(detail: &SiteDetail, view: View) -> Option<String> {

@@ -1,7 +1,7 @@
 //! What the table says in sentences: what the first row really costs, and how much memory was never
 //! touched.
 
-use results::recording::{CallerRow, RecordingReport, SiteDetail};
+use results::recording::{CallerRow, RecordingReport, SiteDetail, TouchedWhen};
 
 use super::functions;
 use crate::number::{Nanoseconds, bytes, digits, percent, rounded, several, whole};
@@ -87,9 +87,11 @@ pub(super) fn true_cost(
 
 /// Whether the faults came after the calls, where that is known.
 fn when(detail: &SiteDetail) -> &'static str {
-    match detail.touches_inside_calls() {
-        Some(true) => " inside the calls",
-        Some(false) => " later",
+    match detail.touched_when() {
+        Some(TouchedWhen::InsideCalls) => " inside the calls",
+        Some(TouchedWhen::MostlyInsideCalls) => " mostly inside the calls",
+        Some(TouchedWhen::MostlyLater) => " mostly later",
+        Some(TouchedWhen::Later) => " later",
         None => "",
     }
 }
@@ -125,7 +127,9 @@ fn touched(report: &RecordingReport) -> Option<String> {
         0 => String::new(),
         sites => format!(", of {} nothing", several(sites, "site", "sites")),
     };
-    Some(format!("Touched: {share} of {all} asked for (in whole pages){nothing} (--untouched)."))
+    Some(format!(
+        "Touched in all: {share} of {all} in whole pages of one block{nothing} (--untouched)."
+    ))
 }
 
 /// The table of the callers with memory that was never touched, or why there is none.

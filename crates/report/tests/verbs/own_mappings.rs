@@ -39,7 +39,7 @@ fn mappings_are_told_from_blocks() {
         let joined = screen.split_whitespace().collect::<Vec<_>>().join(" ");
         for part in [
             "8 calls, 1 MiB asked for,",
-            "102 mmap calls of its own (640 MiB)",
+            "102 calls of mmap or mremap (640 MiB)",
             "1 pool (mmap) pool.c:9 640 MiB",
             "2 pool pool.c:9 1 MiB",
             "pool at pool.c:9: its 102 calls of mmap say 1.00 ms, truly cost 271 ms",
@@ -61,7 +61,7 @@ fn a_program_that_only_maps_has_no_line_of_calls() {
     let view = View::brief(None);
     let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
     assert!(screen.contains("memory cost 271 ms"), "{screen}");
-    assert!(screen.contains("\n102 mmap calls of its own (640 MiB)\n"), "{screen}");
+    assert!(screen.contains("\n102 calls of mmap or mremap (640 MiB)\n"), "{screen}");
 }
 
 #[test]

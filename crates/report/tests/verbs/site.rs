@@ -135,10 +135,12 @@ fn where_and_when_memory_is_touched_is_said_as_far_as_it_is_known() {
         page.lines().nth(1).expect("a sentence").to_owned()
     };
     let inside = sentence(&|detail| {
-        detail.parts.touch_ns = 61 * MS;
+        detail.parts.touch_ns = 62 * MS;
         detail.touchers = vec![toucher("memset", None, 25_600, 62 * MS)];
     });
     assert!(inside.ends_with("25,600 first-touch faults inside the calls, in memset."), "{inside}");
+    let mostly = sentence(&|detail| detail.parts.touch_ns = MS);
+    assert!(mostly.ends_with("25,600 first-touch faults mostly later, in memset."), "{mostly}");
     let several = sentence(&|detail| {
         let of = |name| toucher(name, Some("a.so"), 9, 20 * MS);
         detail.touchers = vec![of("0x10"), of("b"), of("c")];

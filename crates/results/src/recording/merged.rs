@@ -55,18 +55,35 @@ impl SiteDetail {
         Some((toucher, toucher.fault_ns as f64 / self.touchers_ns().max(1) as f64))
     }
 
-    /// Whether most of the time of faults on its blocks was inside its calls; `None` if no fault is
-    /// known.
+    /// When its blocks were touched, by the time of the faults on them; `None` if no fault is known.
     #[must_use]
-    pub fn touches_inside_calls(&self) -> Option<bool> {
-        let all_ns = self.touchers_ns();
-        (all_ns > 0).then_some(self.parts.touch_ns > all_ns / 2)
+    pub fn touched_when(&self) -> Option<TouchedWhen> {
+        let (all_ns, inside_ns) = (self.touchers_ns(), self.parts.touch_ns);
+        (all_ns > 0).then_some(match inside_ns {
+            ns if ns < all_ns / 100 || ns == 0 => TouchedWhen::Later,
+            ns if ns >= all_ns - all_ns / 100 => TouchedWhen::InsideCalls,
+            ns if ns > all_ns / 2 => TouchedWhen::MostlyInsideCalls,
+            _ => TouchedWhen::MostlyLater,
+        })
     }
 
     /// The time of the faults on its blocks whose function is known.
     fn touchers_ns(&self) -> u64 {
         self.touchers.iter().fold(0, |sum, toucher| sum.saturating_add(toucher.fault_ns))
     }
+}
+
+/// When memory was touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TouchedWhen {
+    /// All of it, or nearly (99 %), inside the calls that asked for it.
+    InsideCalls,
+    /// Most of it.
+    MostlyInsideCalls,
+    /// Most of it after them.
+    MostlyLater,
+    /// All of it, or nearly.
+    Later,
 }
 
 /// Adds the counts of `others` to those of the steps at the same place. Steps are in ascending
@@ -229,8 +246,11 @@ mod tests {
         let of = |touch_ns, fault_ns| {
             let touchers = vec![Toucher { fault_ns, ..Toucher::default() }];
             let parts = CallParts { touch_ns, ..CallParts::default() };
-            SiteDetail { parts, touchers, ..SiteDetail::default() }.touches_inside_calls()
+            SiteDetail { parts, touchers, ..SiteDetail::default() }.touched_when()
         };
-        assert_eq!((of(60, 100), of(40, 100), of(0, 0)), (Some(true), Some(false), None));
+        let when = [of(995, 1000), of(60, 100), of(40, 100), of(9, 1000), of(0, 0)];
+        let (inside, mostly) = (TouchedWhen::InsideCalls, TouchedWhen::MostlyInsideCalls);
+        let later = [TouchedWhen::MostlyLater, TouchedWhen::Later].map(Some);
+        assert_eq!(when, [Some(inside), Some(mostly), later[0], later[1], None]);
     }
 }
