@@ -25,7 +25,8 @@
 //! (`own_mappings`), as far as it is no block's: an allocator may have blocks in it.
 //!
 //! Beside the sites, the ledger keeps what happened when (`timeline`), in which process and thread
-//! (`tallies`), and where the C library has its blocks (`arenas`), each in bounded memory.
+//! (`tallies`), and where the C library has its blocks (`arenas`), each in bounded memory; and which part
+//! of the times threads were not on a processor (`off_cpu`).
 //!
 //! Memory is proportional to live blocks, sites and threads, never to events.
 
@@ -39,6 +40,7 @@ mod frames;
 mod ledger;
 mod live;
 mod number_map;
+mod off_cpu;
 mod own_mappings;
 mod owners;
 mod pauses;
@@ -65,6 +67,7 @@ pub use figures::{FaultSums, TimedCalls};
 pub use filter::CallFilter;
 pub use frames::{FrameId, ResolvedFrame};
 pub use ledger::Ledger;
+pub use off_cpu::{OffCpuAccount, OffCpuTimes};
 pub use rest::{RestFaults, RestKind};
 pub use sampled::SampledAccount;
 pub use served::ServedBy;

@@ -5,6 +5,7 @@ mod caller;
 mod detail;
 mod mapping;
 mod names;
+mod off_cpu;
 mod processes;
 mod rows;
 mod scope;

@@ -7,6 +7,7 @@ mod filter;
 mod mapping;
 mod matters;
 mod merged;
+mod off_cpu;
 mod order;
 mod processes;
 mod recorder;
@@ -32,6 +33,7 @@ pub use mapping::{
 };
 pub use matters::TouchedPart;
 pub use merged::TouchedWhen;
+pub use off_cpu::OffCpu;
 pub use order::{CallerOrder, by_true_cost};
 pub use processes::{OthersRow, ProcessRow, TalliedCosts, ThreadRow};
 pub use recorder::{EndedEarly, RecorderCounts};

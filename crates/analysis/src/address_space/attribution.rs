@@ -5,6 +5,7 @@ use std::ops::Range;
 use events::{Call, Cause, Ending, Event, EventKind, Fault, Header, Life, Syscall, Thread};
 
 use super::processes::Processes;
+use super::sharing::Sharers;
 use super::{KernelRules, MappedRegion, MappingAccount};
 
 /// Attributes events to mappings and causes. Its state is the address spaces of the live processes.
@@ -189,7 +190,12 @@ impl Attributor {
 
     fn fault(&mut self, fault: &Fault, event: &Event) -> FaultOrigin {
         let pid = event.thread.pid;
-        let sharers = self.processes.sharers(pid, fault.address, event.time_ns);
+        self.processes.space(pid).come_to(fault, event.thread, event.time_ns);
+        // Most faults are on pages that nobody has.
+        let sharers = match fault.present {
+            Some(false) => Sharers::default(),
+            _ => self.processes.sharers(pid, fault.address, event.time_ns),
+        };
         let space = self.processes.space(pid);
         let seen = space.fault(fault, (event.thread, sharers), event.time_ns);
         space.take_changed_files(&mut self.changed_files);

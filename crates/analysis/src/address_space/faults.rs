@@ -52,11 +52,7 @@ impl AddressSpace {
         time_ns: u64,
     ) -> Seen {
         self.was_there = false;
-        if fault.in_kernel {
-            self.settle(time_ns);
-        } else {
-            self.settle_before(thread.tid, time_ns);
-        }
+        self.come_to(fault, thread, time_ns);
         // Without an end it came to nothing: the access was refused, or a signal interrupted it.
         let came_to_nothing = fault.span.latency_ns.is_none();
         let region = match self.at(fault.address) {
@@ -103,6 +99,16 @@ impl AddressSpace {
         }
         self.recent.add(fault, thread, page, time_ns, cause);
         Seen { cause, region: Some(region) }
+    }
+
+    /// What `thread` and others have called has its effects where they are over, now that it takes
+    /// `fault`.
+    pub(crate) fn come_to(&mut self, fault: &Fault, thread: Thread, time_ns: u64) {
+        if fault.in_kernel {
+            self.settle(time_ns);
+        } else {
+            self.settle_before(thread.tid, time_ns);
+        }
     }
 
     fn cause(&self, shared: &Shared<'_>, access: Access, write: WriteEffect) -> Cause {

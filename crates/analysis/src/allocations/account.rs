@@ -6,6 +6,7 @@ use super::arenas::AllArenas;
 use super::details::SiteDetails;
 use super::figures::{FaultSums, TimedCalls};
 use super::frames::{FrameId, FrameTree, ResolvedFrame};
+use super::off_cpu::OffCpuAccount;
 use super::pauses::Pauses;
 use super::rest::RestFaults;
 use super::sampled::SampledAccount;
@@ -81,6 +82,8 @@ pub struct AllocationAccount {
     pub arenas: AllArenas,
     /// The slowest calls.
     pub slow: SlowAccount,
+    /// The times off the processor in what sites pay for.
+    pub off_cpu: OffCpuAccount,
     pub(super) frames: FrameTree,
     pub(super) paused: Pauses,
     pub(super) faults: FaultSums,

@@ -1,5 +1,6 @@
 //! From events to what each site pays.
 
+mod absences;
 mod arenas;
 mod calls;
 mod faults;
@@ -22,6 +23,7 @@ use super::arenas::Arenas;
 use super::details::DetailTable;
 use super::figures::{FaultSums, TimedCalls};
 use super::frames::FrameTree;
+use super::off_cpu::OffCpuAccount;
 use super::pauses::Pauses;
 use super::pending::{GiveOut, Pending};
 use super::processes::AllocatingProcesses;
@@ -57,6 +59,7 @@ pub struct Ledger {
     tallies: Tallies,
     arenas: Arenas,
     slow: SlowCalls,
+    off_cpu: OffCpuAccount,
     last_ns: u64,
     kernel_until_ns: Option<u64>,
     lost: u64,
@@ -91,6 +94,7 @@ impl Ledger {
             tallies: Tallies::default(),
             arenas: Arenas::default(),
             slow: SlowCalls::default(),
+            off_cpu: OffCpuAccount::default(),
             last_ns: header.began_ns,
             kernel_until_ns: None,
             lost: 0,
@@ -172,7 +176,10 @@ impl Ledger {
                 self.slow.syscall(event, call);
                 self.syscall(call, &effect, event);
             }
-            (EventKind::Absence(absence), _) => self.slow.absence(event, absence),
+            (EventKind::Absence(absence), _) => {
+                self.slow.absence(event, absence);
+                self.absence(absence, event);
+            }
             (EventKind::Life(life), Attribution::Life(change)) => self.life(*life, change, event),
             (EventKind::Lost(lost), _) => {
                 self.slow.lost();
@@ -246,6 +253,7 @@ impl Ledger {
             sampled,
             mappings: self.attributor.finish(),
             slow: self.slow.finish(),
+            off_cpu: self.off_cpu,
             faults: self.faults,
             start: self.starts.finish(),
             timeline,

@@ -9,6 +9,7 @@ use super::blocks::{LiveBlock, end_of};
 use super::frames::ImageStacks;
 use super::live::LiveBlocks;
 use super::number_map::NumberMap;
+use super::off_cpu::Presence;
 use super::own_mappings::OwnMappings;
 use super::owners::PageOwners;
 use super::pauses::Pauses;
@@ -39,6 +40,7 @@ struct LiveThread {
     tid: u32,
     began_ns: u64,
     calls: Vec<OpenCall>,
+    presence: Presence,
 }
 
 /// Where a thread and its process are among the live ones: what is found once for each event.
@@ -120,7 +122,8 @@ impl AllocatingProcesses {
             self.add_process(thread.pid, AllocatingProcess::new(live))
         };
         self.threads += 1;
-        let live = LiveThread { tid: thread.tid, began_ns: time_ns, calls: Vec::new() };
+        let (calls, presence) = (Vec::new(), Presence::default());
+        let live = LiveThread { tid: thread.tid, began_ns: time_ns, calls, presence };
         let seat = Seat { thread: self.live_threads.add(live), process };
         self.by_thread.insert(key(thread), seat);
         self.process(process).threads.push(seat.thread);
@@ -166,6 +169,17 @@ impl AllocatingProcesses {
         if calls.len() < NESTED_MAX {
             calls.push(call);
         }
+    }
+
+    /// The seat of `thread`, if it is known.
+    pub(super) fn known_seat(&self, thread: Thread) -> Option<Seat> {
+        self.by_thread.get(&key(thread)).copied()
+    }
+
+    /// What the thread at `seat` is inside beside calls.
+    #[inline]
+    pub(super) fn presence(&mut self, seat: Seat) -> &mut Presence {
+        &mut self.live_threads.get_mut(seat.thread).presence
     }
 
     /// The process of `by` forked the one of `child`.

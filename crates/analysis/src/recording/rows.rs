@@ -212,6 +212,7 @@ pub(super) fn totals(
         probe_ns_per_fault: facts.probe_ns_per_fault,
         probe_ns_per_syscall: facts.probe_ns_per_syscall,
         absences_left_out: account.slow.left_out,
+        off_cpu: super::off_cpu::off_cpu(account, seen, costs),
     }
 }
 

@@ -4,6 +4,7 @@ mod acts;
 mod mapped;
 mod memory;
 mod model;
+mod off_cpu;
 mod over_time;
 mod report;
 mod sampled;

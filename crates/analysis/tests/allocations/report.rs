@@ -143,7 +143,7 @@ fn costs_add_up() {
     assert_eq!((totals.minor_faults, totals.faults_attributed), (Some(3), Some(2)));
     assert_eq!((totals.peak_live_bytes, totals.peak_ns), (4 * PAGE, 410));
     assert_eq!((totals.threads_ns, totals.probe_ns_per_call), (900, Some(21.5)));
-    assert_eq!((report.elapsed_ns, report.share), (1000, Some(124.0 / 900.0)));
+    assert_eq!((report.elapsed_ns, report.share), (1000, Some(124.0 / 1000.0)));
     // Five calls and three faults; what a syscall costs is not known.
     assert_eq!((report.recording_ns, totals.syscalls), (Some(408), Some(2)));
     assert_eq!(report.rest.len(), 1);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use events::Cause::{self, CopyOnWrite, File, FirstTouch, Stack, Unknown};
+use events::Cause::{self, CopyOnWrite, File, FirstTouch, Reuse, Stack, Unknown};
 use events::{Call, EventKind, Life, Name, Sees, ThpPolicy, Thread};
 
 use results::trace::LineKind;
@@ -46,7 +46,8 @@ fn a_child_and_its_parent_copy_touched_pages() {
     script.be(8, 8);
     assert_eq!(
         faults(&mut script, &[0, 1, 2, 3]),
-        [CopyOnWrite, CopyOnWrite, FirstTouch, FirstTouch]
+        [Reuse, CopyOnWrite, FirstTouch, FirstTouch],
+        "the parent has its own page 0"
     );
     script.fork(9);
     script.be(9, 9);
@@ -235,6 +236,7 @@ fn one_fault_may_have_mapped_a_huge_page() {
             "two faults: not a huge page"
         );
         script.be(8, 8);
+        let expect = [Reuse, expect[1], expect[2]];
         assert_eq!(faults(&mut script, &[5, 6, 7]), expect, "the child, {huge_pages:?}");
     }
     let mut script = anonymous(ThpPolicy::Advised);

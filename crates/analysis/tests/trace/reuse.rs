@@ -134,16 +134,20 @@ fn a_moved_page_has_unknown_sharers() {
 fn a_page_of_a_file_is_reused_once_it_was_written() {
     let mut script = Script::new();
     script.mmap(AT, 64, WRITE, PRIVATE);
+    // The stack, which shows that a child has its own memory.
+    script.mmap(AT + 100 * PAGE, 1, WRITE, PRIVATE | ANONYMOUS);
+    touch(&mut script, PARENT, &[100]);
     assert_eq!(
         touch(&mut script, PARENT, &[0, 0, 20, 40, 40]),
         [File, CopyOnWrite, File, File, CopyOnWrite]
     );
     script.fork(8);
-    assert_eq!(touch(&mut script, 8, &[0]), [CopyOnWrite]);
+    assert_eq!(touch(&mut script, 8, &[100, 0]), [CopyOnWrite; 2]);
     exit(&mut script, 8);
-    assert_eq!(touch(&mut script, PARENT, &[0, 20, 40]), [Reuse, Unknown, Reuse]);
+    assert_eq!(touch(&mut script, PARENT, &[100, 0, 20, 40]), [Reuse, Reuse, Unknown, Reuse]);
+    script.be(PARENT, PARENT);
     script.fork(9);
-    assert_eq!(touch(&mut script, 9, &[0]), [CopyOnWrite]);
+    assert_eq!(touch(&mut script, 9, &[100, 0]), [CopyOnWrite; 2]);
     exit(&mut script, 9);
     assert_eq!(touch(&mut script, PARENT, &[20]), [Reuse], "it is certainly written by now");
 }

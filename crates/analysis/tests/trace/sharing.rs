@@ -1,6 +1,6 @@
 //! Concurrent calls in address spaces that threads or processes share.
 
-use events::Cause::{CopyOnWrite, FirstTouch, Unknown};
+use events::Cause::{CopyOnWrite, FirstTouch, Reuse, Unknown};
 use events::{Call, Life, Name, Sees, ThpPolicy};
 
 use crate::script::{ANONYMOUS, PAGE, PRIVATE, SEES, Script, WRITE};
@@ -137,7 +137,7 @@ fn with_a_child() -> Script {
     script.fork(8);
     assert_eq!(touch(&mut script, &[0]), [CopyOnWrite]);
     script.be(8, 8);
-    assert_eq!(touch(&mut script, &[0]), [CopyOnWrite]);
+    assert_eq!(touch(&mut script, &[0]), [Reuse]);
     script.be(7, 7);
     script
 }

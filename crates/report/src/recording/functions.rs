@@ -47,6 +47,58 @@ pub(super) fn fitted(function: &str, columns: usize) -> String {
     shortened(&bare.replace("<...>", "").replace("(...)", ""), columns)
 }
 
+/// What begins or ends an argument or a part of a name.
+const BORDERS: [char; 8] = ['<', '>', '(', ')', ',', ':', ' ', '&'];
+/// A part of a name with fewer characters tells little.
+const PART_CHARACTERS: usize = 6;
+
+/// Of each of `functions` the part in which it differs from the others, in at most `columns`;
+/// nothing if they do not differ, or not in so few.
+pub(super) fn differences(functions: &[String], columns: usize) -> Vec<String> {
+    let all: Vec<Vec<char>> = functions.iter().map(|function| function.chars().collect()).collect();
+    let longest = all.iter().map(Vec::len).max().unwrap_or(0);
+    let common = |first: &dyn Fn(&[char], usize) -> Option<char>| {
+        let at = |index| all.iter().map(move |one| first(one, index));
+        let is_same = |&index: &usize| {
+            let mut here = at(index);
+            let one = here.next().flatten();
+            one.is_some() && here.all(|other| other == one)
+        };
+        (0..longest).take_while(is_same).count()
+    };
+    let begin = common(&|one, index| one.get(index).copied());
+    let end = common(&|one, index| one.len().checked_sub(index + 1).map(|at| one[at]));
+    let part = |one: &Vec<char>| {
+        let start = one[..begin].iter().rposition(|c| BORDERS.contains(c)).map_or(0, |at| at + 1);
+        let rest = (one.len() - end).max(begin);
+        let more = one[rest..].iter().position(|c| BORDERS.contains(c));
+        one[start..more.map_or(one.len(), |more| rest + more)].iter().collect::<String>()
+    };
+    let parts: Vec<String> = all.iter().map(part).collect();
+    for room in PART_CHARACTERS..=columns {
+        let cut: Vec<String> = parts.iter().map(|part| beginning(part, room)).collect();
+        if (1..cut.len()).all(|index| !cut[..index].contains(&cut[index])) {
+            return cut;
+        }
+    }
+    vec![String::new(); functions.len()]
+}
+
+/// `text` without so much of its end that it has at most `columns`.
+fn beginning(text: &str, columns: usize) -> String {
+    if display_width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(3);
+    let fits = |c: &char| {
+        let width = display_width(c.encode_utf8(&mut [0; 4]));
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    };
+    text.chars().take_while(fits).collect::<String>() + "..."
+}
+
 /// `function` with `<...>` and `(...)` in place of the lists of its arguments.
 fn without_arguments(function: &str) -> String {
     let (mut bare, mut depth, mut rest) = (String::new(), 0_usize, function);
@@ -167,6 +219,27 @@ mod tests {
         ] {
             assert_eq!(fitted(function, columns), expected, "{function} in {columns}");
         }
+    }
+
+    #[test]
+    fn what_differs_is_kept() {
+        let parts = |functions: &[&str], columns| {
+            let functions: Vec<String> = functions.iter().map(|&name| name.to_owned()).collect();
+            differences(&functions, columns)
+        };
+        for (functions, expected) in [
+            (["f<int>(char)", "f<long>(char)"], ["int", "long"]),
+            (["f<int, a::B>()", "f<int, a::C>()"], ["B", "C"]),
+            (["f<std::vector<int> >", "f<std::vector<a> >"], ["int", "a"]),
+            (["f<abcdefgh>", "f<abcdxyz>"], ["abcd...", "abcdxyz"]),
+            (["f(int)", "f(int, int)"], ["int", "int..."]),
+            (["same", "same"], ["", ""]),
+            (["f<a_rather_long_name_1>", "f<a_rather_long_name_2>"], ["", ""]),
+        ] {
+            assert_eq!(parts(&functions, 12), expected, "{functions:?}");
+        }
+        assert_eq!(parts(&["f<a>", "f<b>", "g"], 12), ["f<a>", "f<b>", "g"]);
+        assert_eq!(parts(&["f<\u{e9}>", "f<\u{5927}>"], 12), ["\u{e9}", "\u{5927}"]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::view::View;
 const BAR: usize = 24;
 /// A part of a time is said from this share of it on.
 const SAID: f64 = 0.05;
+/// Times off the processor are said from this share of what memory cost on.
+const OFF_CPU_SAID: f64 = 0.1;
 /// An estimate from fewer timed frees can hang on one that was preempted.
 const FEW_TIMED: u64 = 30;
 /// The most characters of a command.
@@ -19,6 +21,7 @@ pub(super) fn head(report: &RecordingReport, view: View) -> String {
     let mut text = answer(report, view);
     if !report.callers.is_empty() {
         text += &bars(report, view);
+        text += &off_cpu(report, view);
         text += &totals(report, view);
     }
     text + &recording(report, view)
@@ -182,6 +185,31 @@ pub(super) fn bar_line(
 fn bar_columns(ns: u64, longest: u64, room: usize) -> usize {
     let columns = (u128::from(ns) * room as u128).div_ceil(u128::from(longest.max(1)));
     usize::try_from(columns).unwrap_or(room).min(room)
+}
+
+/// The part of what memory cost in which threads were not on a processor, if that is much of it.
+fn off_cpu(report: &RecordingReport, view: View) -> String {
+    let totals = &report.totals;
+    let (off_cpu, true_ns) = (&totals.off_cpu, report.costs.true_ns.unwrap_or(0));
+    // It is of all calls.
+    let all_ns = off_cpu.off_cpu_ns.filter(|_| report.filter.is_none()).unwrap_or(0);
+    if all_ns == 0 || (all_ns as f64) < OFF_CPU_SAID * true_ns as f64 || true_ns == 0 {
+        return String::new();
+    }
+    let parts = [
+        ("preempted", off_cpu.off_cpu_preempted_ns),
+        ("waited", off_cpu.off_cpu_waited_ns),
+        ("stopped by the recorder", off_cpu.off_cpu_stopped_ns),
+        ("preempted or waited", off_cpu.off_cpu_unknown_ns),
+    ];
+    let parts = parts.into_iter().filter_map(|(name, ns)| Some((name, ns.filter(|&ns| ns > 0)?)));
+    let parts: Vec<String> =
+        parts.map(|(name, ns)| format!("{name} {}", Nanoseconds(ns))).collect();
+    let whose = if totals.threads > 1 { "off their processors" } else { "off its processor" };
+    let least = if totals.absences_left_out > 0 { "at least " } else { "" };
+    let (time, share) = (Nanoseconds(all_ns), part(all_ns as f64 / true_ns as f64));
+    let text = format!("{whose} {least}{time} of it = {share} ({})", parts.join(", "));
+    hanging("", &text, view.width)
 }
 
 /// What of the time in calls the kernel took, if that is much of it.

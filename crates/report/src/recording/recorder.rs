@@ -26,12 +26,12 @@ pub(super) fn doubts(report: &RecordingReport, view: View) -> Vec<String> {
         format!("Threads waited {waited} for the recorder, which is part of their calls.")
     }));
     doubts.extend(of_calls(recorder.cut_stacks, CUT_SAID).then(|| {
-        let stacks = several(recorder.cut_stacks, "stack ends", "stacks end");
-        format!("{stacks} early: at code without unwind rules, or at 320 frames.")
+        let calls = several(recorder.cut_stacks, "call", "calls");
+        format!("Stacks of {calls} end early: at code without unwind rules, or at 320 frames.")
     }));
     doubts.extend((recorder.unknown_stacks > 0).then(|| {
-        let stacks = several(recorder.unknown_stacks, "stack is", "stacks are");
-        format!("{stacks} unknown: there was no room for more.")
+        let calls = several(recorder.unknown_stacks, "call", "calls");
+        format!("Stacks of {calls} are unknown: there was no room for more.")
     }));
     doubts.extend(checked(recorder));
     let error_ns = recorder.clock_error_ns.filter(|_| view.verbose);

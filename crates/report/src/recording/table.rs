@@ -1,5 +1,7 @@
 //! The table of callers: what their calls seem to cost, and what they do.
 
+use std::collections::BTreeMap;
+
 use results::recording::{CallerOrder, CallerRow, RecordingReport, SiteCosts, TouchedPart};
 use textwrap::core::display_width;
 
@@ -15,8 +17,8 @@ const NAME_WANTED: usize = 20;
 /// They never have fewer than this.
 const NAME_MIN: usize = 10;
 /// The first columns to go on a narrow terminal, in this order.
-const EXPENDABLE: [&str; 6] =
-    ["touched in", "true/apparent", "calls", "bytes", "release", "apparent"];
+const EXPENDABLE: [&str; 7] =
+    ["touched in", "true/apparent", "calls", "bytes a call", "bytes", "release", "apparent"];
 /// The widest that a row gets in a pipe: names of templates have no end.
 const PIPE_COLUMNS: usize = 200;
 /// The columns of a terminal from which on the parts of the costs have columns of their own.
@@ -69,18 +71,17 @@ pub(super) fn table_of_callers(report: &RecordingReport, most: usize, view: View
     }
     let room = room(&rows);
     let head = format!("{:>digits$} site", "#");
-    let numbered = |(index, caller): (usize, &CallerRow)| {
-        let name = if report.has_no_stacks() {
-            name_of(WITHOUT_STACKS, caller.maps, None, Some(room))
-        } else {
-            name(caller, Some(room))
-        };
-        format!("{:>digits$} {name}", index + 1)
+    let names = if report.has_no_stacks() {
+        let name = |caller: &CallerRow| name_of(WITHOUT_STACKS, caller.maps, None, Some(room));
+        shown.iter().map(name).collect()
+    } else {
+        names(shown, room)
     };
+    let numbered = |(index, name): (usize, &String)| format!("{:>digits$} {name}", index + 1);
     let other = others.map(|(sites, _)| {
         format!("{:digits$} {}", "", several(sites as u64, "other site", "other sites"))
     });
-    let callers = shown.iter().enumerate().map(numbered);
+    let callers = names.iter().enumerate().map(numbered);
     for (row, name) in rows.iter_mut().zip(std::iter::once(head).chain(callers).chain(other)) {
         row.insert(0, name);
     }
@@ -146,6 +147,8 @@ fn columns<'a>(report: &RecordingReport, rows: &'a [Row], view: View) -> Vec<Col
         wanted("bytes", true, |row| sized(&row.costs)),
         wanted("own pages", is_key("untouched"), |row| part(row, |part| part.watched_bytes)),
         wanted("untouched", false, |row| part(row, |part| part.never_touched_bytes)),
+        // Of large blocks a part is easily left over.
+        wanted("bytes a call", is_key("untouched"), |row| a_call(&row.costs)),
         wanted("at peak", false, |row| bytes(row.costs.at_peak_bytes as f64)),
         wanted("unreleased", false, |row| bytes(row.costs.unreleased_bytes as f64)),
         wanted("calls", true, |row| called(&row.costs)),
@@ -166,6 +169,11 @@ fn known(figure: Option<u64>) -> String {
 
 fn part(row: &Row, of: fn(&TouchedPart) -> u64) -> String {
     row.touched.map_or("-".to_owned(), |touched| bytes(of(&touched) as f64))
+}
+
+fn a_call(costs: &SiteCosts) -> String {
+    let calls = costs.calls.saturating_sub(costs.failed);
+    if calls == 0 { "-".to_owned() } else { bytes(costs.bytes as f64 / calls as f64) }
 }
 
 fn ratio(costs: &SiteCosts) -> String {
@@ -201,6 +209,35 @@ fn cells(columns: &[Column<'_>], rows: &[Row]) -> Vec<Vec<String>> {
 /// What is said of a function whose calls map memory themselves.
 const MAPS: &str = " (mmap)";
 
+/// The names of `callers` in so much `room` each. Functions that would read the same, such as of
+/// one template, get a part in which they differ.
+fn names(callers: &[CallerRow], room: usize) -> Vec<String> {
+    let mut names: Vec<String> = callers.iter().map(|caller| name(caller, Some(room))).collect();
+    let mut same: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, name) in names.iter().enumerate() {
+        same.entry(name.clone()).or_default().push(index);
+    }
+    for indices in same.into_values().filter(|indices| indices.len() > 1) {
+        let function =
+            |&index: &usize| functions::with_short_strings(&clean(&callers[index].function));
+        let functions: Vec<String> = indices.iter().map(function).collect();
+        let parts = functions::differences(&functions, room / 2);
+        for ((index, function), part) in indices.into_iter().zip(functions).zip(parts) {
+            if !part.is_empty() {
+                let CallerRow { at, maps, .. } = &callers[index];
+                let at = at.as_deref().map(clean).unwrap_or_default();
+                let own = format!("{} [{part}]", if *maps { MAPS } else { "" });
+                let both = format!("{own}  {at}");
+                // The place is the same.
+                let has_room = display_width(&both) + NAME_MIN <= room;
+                let behind = if has_room { both.trim_end() } else { &own };
+                names[index] = fit(&function, behind, room);
+            }
+        }
+    }
+    names
+}
+
 /// The function and its line. Where there is no room, what the function takes goes, and then its
 /// beginning.
 pub(super) fn name(caller: &CallerRow, room: Option<usize>) -> String {
@@ -212,15 +249,22 @@ pub(crate) fn name_of(function: &str, maps: bool, at: Option<&str>, room: Option
     let function = functions::with_short_strings(&clean(function));
     let at = at.map(|at| format!("  {}", clean(at))).unwrap_or_default();
     let at = if maps { MAPS.to_owned() + &at } else { at };
-    let Some(room) = room else { return function + &at };
-    let whole = format!("{function}{at}");
+    match room {
+        Some(room) => fit(&function, &at, room),
+        None => function + &at,
+    }
+}
+
+/// A function with what stands behind it, in so much room.
+fn fit(function: &str, behind: &str, room: usize) -> String {
+    let whole = format!("{function}{behind}");
     if display_width(&whole) <= room {
         return whole;
     }
     // The function tells more than the file.
-    let for_function = room.saturating_sub(display_width(&at));
-    if at.is_empty() || for_function < room / 2 {
-        return functions::shortened(&(functions::fitted(&function, room) + &at), room);
+    let for_function = room.saturating_sub(display_width(behind));
+    if behind.is_empty() || for_function < room / 2 {
+        return functions::shortened(&(functions::fitted(function, room) + behind), room);
     }
-    functions::fitted(&function, for_function) + &at
+    functions::fitted(function, for_function) + behind
 }

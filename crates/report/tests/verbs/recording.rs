@@ -287,7 +287,7 @@ fn what_the_recorder_says_of_itself_is_shown_where_it_matters() {
     let brief = screen(&report, View::brief(None));
     assert!(!brief.contains("waited") && !brief.contains("end early"), "{brief}");
     let verbose = screen(&report, View::verbose(None));
-    for line in ["waited 900 us", "40 stacks end early", "800 ns"] {
+    for line in ["waited 900 us", "Stacks of 40 calls end early", "800 ns"] {
         assert!(verbose.contains(line), "{line}: {verbose}");
     }
     report.recorder = Some(RecorderCounts {
@@ -310,8 +310,8 @@ fn what_the_recorder_says_of_itself_is_shown_where_it_matters() {
         "The calls of 2 programs are missing",
         "waited 400 ms",
         "2 calls of signal handlers",
-        "9,000 stacks end early",
-        "7 stacks are unknown",
+        "Stacks of 9,000 calls end early",
+        "Stacks of 7 calls are unknown",
         "Of 100 stacks that were checked, 1 was wrong",
         "allocator of its own: 1",
         "RTLD_DEEPBIND: 2",
@@ -528,4 +528,33 @@ fn a_recording_without_a_chosen_call_has_its_sums() {
     let screen = report::recording_screen(&report, "a.ft", View::brief(None));
     assert!(screen.contains("memory cost 287 ms"), "{screen}");
     assert!(screen.contains("No call was chosen to have its stack"), "{screen}");
+}
+
+/// Functions of one template, or with other arguments alone.
+#[test]
+fn names_that_would_read_the_same_are_told_apart() {
+    let long = "std::map<std::string, app::Settings, std::less<std::string> >";
+    let function =
+        |kind: &str| format!("void app::fill_all<{long}, {kind}>({long}&, std::vector<{long} >)");
+    let [first, second] = ["app::Reader", "app::Writer"].map(function);
+    let at = Some("fill.h:20");
+    let report = report_of(&[
+        (&first, at, costs(10, MIB, [5 * MS, 4 * MS, MS])),
+        (&second, at, costs(9, MIB, [4 * MS, 4 * MS, MS])),
+        (&function("app::Other"), Some("fill.h:30"), costs(8, MIB, [3 * MS, 4 * MS, MS])),
+    ]);
+    for width in [Some(80), Some(100), Some(120), None] {
+        let view = View::brief(width);
+        let screen = plain(&report::recording_screen(&report, "a.ft", view), view);
+        let line = |number: &str| {
+            screen
+                .lines()
+                .find(|line| line.starts_with(number))
+                .unwrap_or_else(|| panic!("{screen}"))
+        };
+        assert!(line("1 ").contains("[Reader]"), "{width:?}: {screen}");
+        assert!(line("2 ").contains("[Writer]"), "{width:?}: {screen}");
+        assert!(!line("3 ").contains('['), "its place tells it apart: {screen}");
+        assert!(width.is_none_or(|width| screen.lines().all(|line| line.chars().count() <= width)));
+    }
 }

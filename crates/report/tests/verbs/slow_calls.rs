@@ -1,7 +1,7 @@
 //! The slowest calls on the screen of a recording.
 
 use report::View;
-use results::recording::{RecordingReport, SlowCallRow, SlowPartRow};
+use results::recording::{OffCpu, RecordingReport, SlowCallRow, SlowPartRow};
 
 use crate::plain;
 use crate::recording::usual;
@@ -103,4 +103,34 @@ fn the_table_holds_at_every_width() {
     let view = View::verbose(None);
     let text = plain(&report::recording_screen(&report, "a.ft", view), view);
     assert!(text.contains("Which threads were on a processor was not recorded"), "{text}");
+}
+
+#[test]
+fn time_off_the_processor_is_said_if_it_is_much_of_what_memory_cost() {
+    let usual = usual();
+    let true_ns = usual.costs.true_ns.unwrap();
+    let screen = |off_cpu, threads, left_out| {
+        let mut report = usual.clone();
+        report.totals.off_cpu = off_cpu;
+        report.totals.threads = threads;
+        report.totals.absences_left_out = left_out;
+        let view = View::brief(None);
+        plain(&report::recording_screen(&report, "a.ft", view), view)
+    };
+    let half = OffCpu {
+        off_cpu_ns: Some(true_ns / 2),
+        off_cpu_preempted_ns: Some(true_ns / 2 - MS),
+        off_cpu_waited_ns: Some(MS),
+        off_cpu_stopped_ns: Some(0),
+        off_cpu_unknown_ns: Some(0),
+    };
+    let said = screen(half, 1, 0);
+    let line = said.lines().find(|line| line.starts_with("off its processor ")).expect(&said);
+    assert!(line.contains(" ms of it = 50.0 % (preempted "), "{line}");
+    assert!(line.ends_with(" ms, waited 1.00 ms)"), "{line}");
+    assert!(screen(half, 2, 3).contains("\noff their processors at least "));
+    let tenth = OffCpu { off_cpu_ns: Some(true_ns / 10 - 1), ..half };
+    for quiet in [tenth, OffCpu::default()] {
+        assert!(!screen(quiet, 1, 0).contains("processor"));
+    }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::OffCpu;
+
 /// Sums of a recording.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecordingTotals {
@@ -91,4 +93,7 @@ pub struct RecordingTotals {
     /// Times off the processor that were left out, because they were too many.
     #[serde(default)]
     pub absences_left_out: u64,
+    /// The part of what memory cost in which threads were not on a processor.
+    #[serde(flatten)]
+    pub off_cpu: OffCpu,
 }

@@ -64,7 +64,7 @@ impl Ledger {
             None if call.released != 0 => self.unowned.add(latency_ns, self.sites.weight()),
             None => {}
         }
-        self.open((payer, releases, gives), (latency_ns, end_ns), seat, thread.tid);
+        self.open((payer, releases, gives), (latency_ns, end_ns), seat, event);
     }
 
     /// A call takes so long, which is not the time of one around it, such as of one that a signal
@@ -87,17 +87,18 @@ impl Ledger {
         (payer, releases, gives): (Option<Payer>, bool, Option<u64>),
         (latency_ns, end_ns): (Option<u64>, u64),
         seat: Seat,
-        tid: u32,
+        event: &Event,
     ) {
         let process = self.processes.process(seat.process);
         let gives = gives
             .zip(payer)
-            .map(|(address, payer)| (address, process.live.own(payer, tid, end_ns)));
+            .map(|(address, payer)| (address, process.live.own(payer, event.thread.tid, end_ns)));
         if let Some(left_ns) = latency_ns {
             let served = ServedBy::default();
             let maps = false;
             let call = OpenCall { payer, releases, maps, end_ns, left_ns, gives, served };
             self.processes.open(seat, call);
+            self.away_before(&call, seat, event.time_ns);
         }
         let Some((address, block)) = gives else { return };
         let block = GiveOut { end_ns, process: seat.process, address, block };

@@ -64,6 +64,7 @@ impl Ledger {
                 self.note_fault(fault, (seat, event), None, false);
                 self.tally_touch((seat, event), page, block);
                 self.touch(&Touch { fault, cause, latency_ns, page, block }, event);
+                self.processes.presence(seat).touch(event.end_ns().unwrap_or(0));
                 if let Some(call) = call {
                     self.subtract(&call, taken_ns);
                     if !call.maps {

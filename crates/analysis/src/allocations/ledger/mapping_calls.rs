@@ -65,6 +65,7 @@ impl Ledger {
             let (payer, gives, served) = (Some(payer), None, ServedBy::default());
             let call = OpenCall { payer, releases, maps: true, end_ns, left_ns, gives, served };
             self.processes.open(seat, call);
+            self.away_before(&call, seat, event.time_ns);
         }
     }
 

@@ -36,6 +36,9 @@ impl Ledger {
             }
             None => Vec::new(),
         };
+        if !owners.is_empty() {
+            self.processes.presence(seat).give_back(time_ns.saturating_add(latency_ns));
+        }
         let open = self.processes.call(seat, time_ns).copied();
         self.remap(call, open, (seat, event));
         self.note_syscall(call, (seat, event), open, !owners.is_empty());

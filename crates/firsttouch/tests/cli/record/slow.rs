@@ -65,6 +65,16 @@ impl Slow {
             assert!(parts.is_sorted_by_key(|(_, ns)| std::cmp::Reverse(*ns)), "{call}");
             before = latency_ns;
         }
+        let of = |part: &str| number(&self.report["totals"][format!("off_cpu_{part}ns")]);
+        let parts = ["preempted_", "waited_", "stopped_", "unknown_"].map(of);
+        assert_eq!(parts.iter().sum::<u64>(), of(""), "{}", self.report["totals"]);
+        let true_ns = number(&self.report["costs"]["true_ns"]);
+        assert!(of("") <= true_ns, "{true_ns}: {}", self.report["totals"]);
+    }
+
+    /// The time that threads were off their processors, for this reason, in what memory cost.
+    fn off_cpu_ns(&self, reason: &str) -> u64 {
+        number(&self.report["totals"][format!("off_cpu_{reason}_ns")])
     }
 }
 
@@ -138,6 +148,7 @@ fn a_call_that_waits_for_a_lock_is_slow_by_waiting() {
         let is_of_asker = |call: &&Value| call["function"] == "realloc";
         let mut asked = slow.calls().iter().filter(is_of_asker);
         assert!(asked.any(|call| own_cause(call) == "waited"), "{:?}", slow.calls());
+        assert!(slow.off_cpu_ns("waited") > 0, "{}", slow.report["totals"]);
         let events = firsttouch(&["report", "--events", "--json", "-"]).arg(&slow.file).output();
         let events = text(&events.expect("it starts").stdout);
         let blocked = r#""kind":"off-cpu","reason":"blocked","latency_ns":"#;
@@ -149,7 +160,11 @@ fn a_call_that_waits_for_a_lock_is_slow_by_waiting() {
 fn a_call_whose_processor_others_have_is_slow_by_preemption() {
     each("hog", |slow| {
         let mut cleared = slow.of_size("calloc", 31 * MIB);
-        assert!(cleared.any(|call| call["cause"] == "preempted"), "{:?}", slow.calls());
+        let slowest = cleared.find(|call| call["cause"] == "preempted");
+        let slowest = slowest.unwrap_or_else(|| panic!("{:?}", slow.calls()));
+        let preempted = parts(slowest).into_iter().find(|(what, _)| *what == "preempted");
+        let (_, preempted_ns) = preempted.expect("its cause");
+        assert!(slow.off_cpu_ns("preempted") >= preempted_ns, "{}", slow.report["totals"]);
     });
 }
 
