@@ -78,9 +78,12 @@ fn a_block_in_a_mapping_pays_for_itself() {
     script.fault(100, 1, AT).fault(110, 2, AT + 2 * PAGE).fault(120, 4, AT + 5 * PAGE);
     // Data of the allocator, touched inside its call.
     script.malloc((200, 300), B, (AT + 64 * PAGE, 16)).fault(210, 8, AT + 6 * PAGE);
+    // A signal handler touches it while it interrupts another call that maps.
+    script.mapping_call((400, 500), B, AllocationFunction::Mmap, (0, AT + 80 * PAGE, PAGE));
+    script.fault(450, 16, AT + PAGE);
     let sites = script.sites();
     let (a, b) = (sites.site(A), sites.site(B));
-    assert_eq!((a.touches, b.touches, b.inside), (minor(2, 5), minor(1, 2), minor(1, 8)));
+    assert_eq!((a.touches, b.touches, b.inside), (minor(3, 21), minor(1, 2), minor(1, 8)));
     assert!(!b.maps);
     assert_eq!(sites.account.peak_live_bytes, 2 * PAGE + 16, "blocks, and no mappings");
 }

@@ -136,7 +136,8 @@ fn touched(report: &RecordingReport) -> Option<String> {
 pub(super) fn untouched_callers(report: &RecordingReport, most: usize, view: View) -> String {
     let Some(all) = report.touched() else {
         let why = if report.seen.kernel_faults {
-            "No block has a whole page of its own, so which memory was touched is not known."
+            "Which memory was touched is not known: no block has a whole page of its own, and \
+             no mapping is memory from the beginning (writable, of no file, no reservation)."
         } else {
             "Which memory was touched is not known: faults in the kernel were not seen."
         };

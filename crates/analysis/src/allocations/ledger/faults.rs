@@ -47,8 +47,8 @@ impl Ledger {
         let on_mapping = process.mapped.at(fault.address);
         let mut call = self.processes.call(seat, event.time_ns);
         let block = faulting_block(fault.address, page.1, on_block, call.as_deref());
-        // Inside a call it may be the allocator's data.
-        let is_inside = call.as_deref().is_some_and(|call| call.payer.is_some());
+        // Inside a call of the allocator it may be the allocator's data.
+        let is_inside = call.as_deref().is_some_and(|call| call.payer.is_some() && !call.maps);
         let block = block.or(on_mapping.filter(|_| !is_inside));
         let taken_ns = match (block, &mut call) {
             (Some(_), Some(call)) => call.interrupt(latency_ns.unwrap_or(0)),
