@@ -25,8 +25,8 @@
 //! (`own_mappings`), as far as it is no block's: an allocator may have blocks in it.
 //!
 //! Beside the sites, the ledger keeps what happened when (`timeline`), in which process and thread
-//! (`tallies`), and where the C library has its blocks (`arenas`), each in bounded memory; and which part
-//! of the times threads were not on a processor (`off_cpu`).
+//! (`tallies`), and where the C library has its blocks (`arenas`), each in bounded memory; and in
+//! which part of the times threads were not on a processor (`off_cpu`).
 //!
 //! Memory is proportional to live blocks, sites and threads, never to events.
 

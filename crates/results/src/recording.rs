@@ -304,8 +304,8 @@ impl RecordingReport {
         sums(self.rest.iter())
     }
 
-    /// The costs of all callers but the first `shown`, and how many they are; `None` if there are no
-    /// others.
+    /// The costs of all callers but the first `shown`, and how many they are; `None` if there are
+    /// no others.
     #[must_use]
     pub fn others(&self, shown: usize) -> Option<(usize, SiteCosts)> {
         let others = self.callers.get(shown..).filter(|others| !others.is_empty())?;

@@ -147,9 +147,12 @@ impl Recorded {
     }
 }
 
-/// The calls and frees below a function, as a report says.
+/// The calls of the allocator and frees below a function, as a report says.
 fn counts_below(report: &Value, function: &str) -> (u64, u64) {
     let is_below = |site: &&Value| {
+        if site["maps"] == true {
+            return false;
+        }
         let frames = site["stack"].as_array().expect("a stack");
         let names = frames.iter().filter_map(Value::as_str);
         // In C++ a name has parameters.

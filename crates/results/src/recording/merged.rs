@@ -55,7 +55,8 @@ impl SiteDetail {
         Some((toucher, toucher.fault_ns as f64 / self.touchers_ns().max(1) as f64))
     }
 
-    /// When its blocks were touched, by the time of the faults on them; `None` if no fault is known.
+    /// When its blocks were touched, by the time of the faults on them; `None` if no fault is
+    /// known.
     #[must_use]
     pub fn touched_when(&self) -> Option<TouchedWhen> {
         let (all_ns, inside_ns) = (self.touchers_ns(), self.parts.touch_ns);
