@@ -96,7 +96,7 @@ fn matched(json: &Path, mut codes: Codes) -> Vec<(Value, u64)> {
 fn contradicts(cause: &str, code: u64) -> bool {
     match cause {
         "first-touch" | "stack" | "file" => code & PRESENT != 0,
-        "copy-on-write" => code & (PRESENT | WRITE) != PRESENT | WRITE,
+        "copy-on-write" | "reuse" => code & (PRESENT | WRITE) != PRESENT | WRITE,
         _ => false,
     }
 }

@@ -56,7 +56,7 @@ const PART_CHARACTERS: usize = 6;
 /// nothing if they do not differ, or not in so few.
 pub(super) fn differences(functions: &[String], columns: usize) -> Vec<String> {
     let all: Vec<Vec<char>> = functions.iter().map(|function| function.chars().collect()).collect();
-    let longest = all.iter().map(Vec::len).max().unwrap_or(0);
+    let shortest = all.iter().map(Vec::len).min().unwrap_or(0);
     let common = |first: &dyn Fn(&[char], usize) -> Option<char>| {
         let at = |index| all.iter().map(move |one| first(one, index));
         let is_same = |&index: &usize| {
@@ -64,7 +64,7 @@ pub(super) fn differences(functions: &[String], columns: usize) -> Vec<String> {
             let one = here.next().flatten();
             one.is_some() && here.all(|other| other == one)
         };
-        (0..longest).take_while(is_same).count()
+        (0..shortest).take_while(is_same).count()
     };
     let begin = common(&|one, index| one.get(index).copied());
     let end = common(&|one, index| one.len().checked_sub(index + 1).map(|at| one[at]));

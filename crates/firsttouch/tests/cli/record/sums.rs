@@ -125,8 +125,8 @@ fn alike(one: &Counts, other: &Counts) {
     let causes: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     for cause in causes {
         let of = |counts: &Counts| counts.get(cause).copied().unwrap_or(0);
-        let is_of_both = ["copy-on-write", "reuse"].contains(&cause.as_str());
-        let chance = if is_of_both { EITHER } else { 0 };
+        let is_shared = ["copy-on-write", "reuse"].contains(&cause.as_str());
+        let chance = if is_shared { EITHER } else { 0 };
         assert!(of(one).abs_diff(of(other)) <= chance, "{cause}: {one:?}, {other:?}");
     }
 }
