@@ -7,6 +7,7 @@
 //!   stack/   the caller's stack as a number: compared, else unwound
 //!   sink     the units that records go to
 //!   start    the handshake, once in a process; next: the allocator below
+//!   syscall  system calls that no other library sees
 //! ```
 //! The rules of this crate, because its code runs in every thread of a foreign program, in signal
 //! handlers and before main: it allocates nothing, takes no lock, makes no system call after its
@@ -26,6 +27,7 @@ mod next;
 mod sink;
 mod stack;
 mod start;
+mod syscall;
 mod thread;
 
 /// There is no panic to speak of: nothing here indexes or unwraps. The program must not go on with

@@ -11,7 +11,7 @@ use wire::header;
 
 use crate::sink::{self, Region};
 use crate::thread::{self, Guard, Thread};
-use crate::{next, stack};
+use crate::{next, stack, syscall};
 
 mod handshake;
 
@@ -117,11 +117,9 @@ fn connect() -> Option<Region> {
     stack::prepare();
     let is_own = u64::from(has_own_allocator());
     region.word(header::HAS_OWN_ALLOCATOR).store(is_own, Ordering::Relaxed);
-    // SAFETY: getpid(2) takes nothing.
-    let pid = unsafe { libc::getpid() } as u32;
     // SAFETY: the page that was just mapped.
     let [_, id, _] = unsafe { &*process };
-    id.store(u64::from(pid), Ordering::Relaxed);
+    id.store(u64::from(syscall::process_id()), Ordering::Relaxed);
     find_thread_id();
     let mut key = 0;
     // SAFETY: the key is written to this stack; the destructor is ours.
@@ -161,15 +159,10 @@ fn has_own_allocator() -> bool {
 /// A page that a fork wipes.
 fn process_page() -> Option<*mut Process> {
     const BYTES: usize = 4096;
-    let (protection, flags) =
-        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: a new mapping, at an address of the kernel's choice.
-    let page = unsafe { libc::mmap(ptr::null_mut(), BYTES, protection, flags, -1, 0) };
-    if page == libc::MAP_FAILED {
-        return None;
-    }
+    let page = syscall::map(BYTES, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, None)?;
+    let advice = [page as usize, BYTES, libc::MADV_WIPEONFORK as usize];
     // SAFETY: the mapping above.
-    let wiped = unsafe { libc::madvise(page, BYTES, libc::MADV_WIPEONFORK) } == 0;
+    let wiped = unsafe { syscall::call(libc::SYS_madvise, advice) }.is_ok();
     wiped.then_some(page.cast())
 }
 
@@ -218,11 +211,7 @@ fn process() -> Option<&'static Process> {
 pub(crate) fn thread_id() -> u32 {
     let offset = TID_OFFSET.load(Ordering::Relaxed);
     let kept = if offset == 0 { 0 } else { thread_word(offset) };
-    if kept != 0 {
-        return kept;
-    }
-    // SAFETY: gettid(2) takes nothing.
-    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+    if kept == 0 { syscall::thread_id() } else { kept }
 }
 
 /// Whether the C library is glibc. If not, it is taken for musl.
@@ -234,8 +223,7 @@ fn is_glibc() -> bool {
 /// (`struct pthread`, nptl/descr.h).
 fn find_thread_id() {
     const GLIBC: usize = 0x2d0;
-    // SAFETY: gettid(2) takes nothing.
-    let tid = unsafe { libc::syscall(libc::SYS_gettid) } as u32;
+    let tid = syscall::thread_id();
     if is_glibc() && thread_word(GLIBC) == tid {
         TID_OFFSET.store(GLIBC, Ordering::Relaxed);
     }

@@ -8,6 +8,7 @@ mod attributed;
 mod endings;
 mod flow;
 mod going;
+mod interposed;
 mod limits;
 mod lives;
 mod mapped;

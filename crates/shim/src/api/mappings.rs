@@ -6,7 +6,7 @@ use core::ptr;
 
 use super::{Caller, Request, number, released_at, takes_place};
 use crate::thread::Guard;
-use crate::{next, stack, start};
+use crate::{next, stack, start, syscall};
 
 /// A function with so many arguments that the caller's registers go to the stack.
 macro_rules! takes_place_of_six {
@@ -58,8 +58,9 @@ unsafe extern "C" fn mmap_entry(
         Some(mmap) => unsafe { mmap(address, bytes, protection, flags, file, offset) },
         // SAFETY: as above.
         None => unsafe {
-            libc::syscall(libc::SYS_mmap, address, bytes, protection, flags, file, offset)
-                as *mut c_void
+            let (protection, flags, file) = (protection as usize, flags as usize, file as usize);
+            let all = [address as usize, bytes, protection, flags, file, offset as usize];
+            syscall::call_as_in_c(libc::SYS_mmap, all) as *mut c_void
         },
     };
     let of = |address: &*mut c_void| (ptr::null_mut(), given(*address));
@@ -81,7 +82,8 @@ unsafe extern "C" fn mremap_entry(
         Some(mremap) => unsafe { mremap(old, old_bytes, bytes, flags, address) },
         // SAFETY: as above.
         None => unsafe {
-            libc::syscall(libc::SYS_mremap, old, old_bytes, bytes, flags, address) as *mut c_void
+            let all = [old as usize, old_bytes, bytes, flags as usize, address as usize];
+            syscall::call_as_in_c(libc::SYS_mremap, all) as *mut c_void
         },
     };
     let of = |new: &*mut c_void| {
@@ -98,7 +100,7 @@ unsafe extern "C" fn munmap_entry(old: *mut c_void, bytes: usize, sp: usize, fp:
         // SAFETY: the caller's promise is that of munmap(2).
         Some(munmap) => unsafe { munmap(old, bytes) },
         // SAFETY: as above.
-        None => unsafe { libc::syscall(libc::SYS_munmap, old, bytes) as c_int },
+        None => unsafe { syscall::call_as_in_c(libc::SYS_munmap, [old as usize, bytes]) as c_int },
     };
     // The address of what only gives back is that of what it gives back.
     let of = |status: &c_int| (ptr::null_mut(), if *status == 0 { old } else { ptr::null_mut() });

@@ -1,6 +1,6 @@
 //! The handshake: hello to the recorder's socket, the shared memory back as a descriptor.
 
-use core::ffi::{CStr, c_int, c_void};
+use core::ffi::{CStr, c_int};
 use core::mem::{offset_of, size_of, zeroed};
 use core::ptr;
 
@@ -8,6 +8,7 @@ use wire::hello::BYTES;
 use wire::{Geometry, Hello};
 
 use crate::sink::Region;
+use crate::syscall;
 
 /// A recorder that does not answer for so long is taken for gone.
 const SECONDS: i64 = 3;
@@ -23,27 +24,29 @@ pub(super) fn with_recorder(name: &CStr) -> Option<Region> {
 }
 
 /// A descriptor that is closed at the end.
-struct Descriptor(c_int);
+struct Descriptor(usize);
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
         // SAFETY: it was opened here, and is closed once.
-        unsafe { libc::close(self.0) };
+        let _ = unsafe { syscall::call(libc::SYS_close, [self.0]) };
     }
 }
 
 impl Descriptor {
     fn socket() -> Option<Descriptor> {
+        let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+        let arguments = [libc::AF_UNIX as usize, kind as usize, 0];
         // SAFETY: socket(2) takes numbers.
-        let fd =
-            unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0) };
-        let socket = (fd >= 0).then_some(Descriptor(fd))?;
+        let fd = unsafe { syscall::call(libc::SYS_socket, arguments) }.ok()?;
+        let socket = Descriptor(fd);
         let patience = libc::timeval { tv_sec: SECONDS, tv_usec: 0 };
         for option in [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO] {
-            let value = (&raw const patience).cast::<c_void>();
-            let length = size_of::<libc::timeval>() as libc::socklen_t;
+            let value = (&raw const patience) as usize;
+            let (level, option) = (libc::SOL_SOCKET as usize, option as usize);
+            let arguments = [fd, level, option, value, size_of::<libc::timeval>()];
             // SAFETY: the option takes a timeval.
-            unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, option, value, length) };
+            let _ = unsafe { syscall::call(libc::SYS_setsockopt, arguments) };
         }
         Some(socket)
     }
@@ -58,36 +61,27 @@ impl Descriptor {
             *place = byte.cast_signed();
         }
         let length = offset_of!(libc::sockaddr_un, sun_path) + 1 + name.len();
-        let pointer = (&raw const address).cast::<libc::sockaddr>();
-        loop {
-            // SAFETY: the address is as long as said.
-            if unsafe { libc::connect(self.0, pointer, length as libc::socklen_t) } == 0 {
-                return Some(());
-            }
-            was_interrupted()?;
-        }
+        let arguments = [self.0, (&raw const address) as usize, length];
+        // SAFETY: the address is as long as said.
+        unsafe { syscall::call_again(libc::SYS_connect, arguments) }.ok().map(drop)
     }
 
     fn say_hello(&self) -> Option<()> {
         let mut limit = libc::rlimit { rlim_cur: u64::MAX, rlim_max: u64::MAX };
+        let arguments = [0, libc::RLIMIT_AS as usize, 0, (&raw mut limit) as usize];
         // SAFETY: the limit is written to this stack.
-        unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
+        let _ = unsafe { syscall::call(libc::SYS_prlimit64, arguments) };
         let hello = Hello {
             version: wire::VERSION,
-            // SAFETY: getpid(2) takes nothing.
-            pid: unsafe { libc::getpid() } as u32,
+            pid: syscall::process_id(),
             address_space_bytes_max: limit.rlim_cur,
         };
         let bytes = hello.to_bytes();
-        loop {
-            // SAFETY: the bytes are as many as said.
-            let sent =
-                unsafe { libc::send(self.0, bytes.as_ptr().cast(), BYTES, libc::MSG_NOSIGNAL) };
-            if sent == BYTES as isize {
-                return Some(());
-            }
-            was_interrupted()?;
-        }
+        let flags = libc::MSG_NOSIGNAL as usize;
+        let arguments = [self.0, bytes.as_ptr() as usize, BYTES, flags, 0, 0];
+        // SAFETY: the bytes are as many as said.
+        let sent = unsafe { syscall::call_again(libc::SYS_sendto, arguments) };
+        (sent == Ok(BYTES)).then_some(())
     }
 
     /// The geometry, and the memory as a descriptor.
@@ -100,15 +94,10 @@ impl Descriptor {
         (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
         (message.msg_control, message.msg_controllen) =
             (control.0.as_mut_ptr().cast(), CONTROL_BYTES);
-        let received = loop {
-            // SAFETY: the header describes the buffers above.
-            let received =
-                unsafe { libc::recvmsg(self.0, &raw mut message, libc::MSG_CMSG_CLOEXEC) };
-            if received >= 0 {
-                break received;
-            }
-            was_interrupted()?;
-        };
+        let flags = libc::MSG_CMSG_CLOEXEC as usize;
+        let arguments = [self.0, (&raw mut message) as usize, flags];
+        // SAFETY: the header describes the buffers above.
+        let received = unsafe { syscall::call_again(libc::SYS_recvmsg, arguments) }.ok()?;
         // SAFETY: the header describes what was received; null if there is no control message.
         let first = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
         // SAFETY: null, or a whole header in the buffer.
@@ -118,8 +107,8 @@ impl Descriptor {
         }
         // SAFETY: a message of this type holds a descriptor.
         let memory = unsafe { ptr::read_unaligned(libc::CMSG_DATA(first).cast::<c_int>()) };
-        let memory = Descriptor(memory);
-        let geometry = bytes.get(..usize::try_from(received).ok()?)?;
+        let memory = Descriptor(usize::try_from(memory).ok()?);
+        let geometry = bytes.get(..received)?;
         Some((Geometry::from_bytes(geometry)?, memory))
     }
 }
@@ -132,17 +121,8 @@ struct Control([u8; CONTROL_BYTES]);
 /// Maps the memory.
 fn map(geometry: Geometry, memory: &Descriptor) -> Option<Region> {
     let bytes = usize::try_from(geometry.words).ok()?.checked_mul(8)?;
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a new mapping, at an address of the kernel's choice. The recorder has sealed the
-    // memory, so that it stays as long as this.
-    let start =
-        unsafe { libc::mmap(ptr::null_mut(), bytes, protection, libc::MAP_SHARED, memory.0, 0) };
+    // The recorder has sealed the memory, so that it stays as long as this.
+    let start = syscall::map(bytes, libc::MAP_SHARED, Some(memory.0))?;
     let units = usize::try_from(geometry.units).ok()?;
-    (start != libc::MAP_FAILED).then(|| Region::new(start.cast(), units))
-}
-
-/// `None` if the last call failed for good.
-fn was_interrupted() -> Option<()> {
-    // SAFETY: the C library's errno of this thread.
-    (unsafe { *libc::__errno_location() } == libc::EINTR).then_some(())
+    Some(Region::new(start.cast(), units))
 }
