@@ -42,21 +42,20 @@ impl Ledger {
         } else {
             Some(self.payer_of(call, seat, event, definitions))
         };
-        // Who mapped what it unmaps is not known: then it is no more than its syscall.
+        // Who mapped what it unmaps is not known: then it is no more than its syscall. Of several
+        // mappings, the first pays for the call; they share the time of its syscall by their pages.
         let Some(payer) = payer else { return };
         self.slow.opened(event, call, Some(payer), &self.pauses);
         if releases {
             self.sites.pay(payer, Charge::Release { latency_ns });
+            let pages = self.pages(call.released, call.size_bytes);
+            self.watch_mappings(seat.process, pages, event.thread.pid);
         } else {
             let given_bytes = (call.address != 0).then_some(call.size_bytes);
             self.sites.pay(payer, Charge::Call { given_bytes, latency_ns });
             if let Some(details) = self.details.of(payer.site) {
                 details.call(call.size_bytes, latency_ns);
             }
-        }
-        if releases {
-            let pages = self.pages(call.released, call.size_bytes);
-            self.watch_mappings(seat.process, pages, event.thread.pid);
         }
         if !self.header.sees.calls {
             self.remap_by_call(call, payer, end_ns, (seat, event));
@@ -136,8 +135,8 @@ impl Ledger {
         (start, start.saturating_add(bytes))
     }
 
-    /// Something is mapped at `end_ns`; `by` is who pays, and whether it is memory that is there to
-    /// be touched.
+    /// Something is mapped at `end_ns`: who pays for it, if that is known, and whether it is memory
+    /// that is there to be touched.
     fn mapped_at(
         &mut self,
         end_ns: u64,
