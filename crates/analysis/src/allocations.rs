@@ -46,6 +46,7 @@ mod owners;
 mod pauses;
 mod pending;
 mod processes;
+mod ranges;
 mod rest;
 mod sampled;
 mod selection;

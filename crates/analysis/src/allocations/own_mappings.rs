@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::blocks::LiveBlock;
+use super::ranges::{self, RangeValue};
 
 /// Mappings by ranges of addresses that do not overlap. A part of a mapping may be unmapped, or
 /// mapped anew; what is left keeps what is known of it. A fork copies nothing.
@@ -40,6 +41,16 @@ struct OwnRange {
     is_memory: bool,
 }
 
+impl RangeValue for OwnRange {
+    fn end(&self) -> u64 {
+        self.end
+    }
+
+    fn with_end(self, end: u64) -> OwnRange {
+        OwnRange { end, ..self }
+    }
+}
+
 impl OwnMappings {
     /// Those of a child, which has the same ones.
     pub(super) fn fork(&self) -> OwnMappings {
@@ -48,8 +59,7 @@ impl OwnMappings {
 
     /// The mapping at `address`, with the beginning of what is left of it there.
     pub(super) fn at(&self, address: u64) -> Option<(u64, LiveBlock)> {
-        let (&start, range) = self.by_start.range(..=address).next_back()?;
-        (range.end > address).then_some((start, range.mapping))
+        ranges::at(&self.by_start, address).map(|(start, range)| (start, range.mapping))
     }
 
     /// A call maps something. It is there once [`OwnMappings::ended_by`] has returned it.
@@ -87,26 +97,8 @@ impl OwnMappings {
 
     /// The mappings are gone in this range. Returns whose they were, with their ranges.
     pub(super) fn unmap(&mut self, (start, end): (u64, u64)) -> Vec<((u64, u64), LiveBlock)> {
-        let before = self.by_start.range(..start).next_back();
-        let before = before.filter(|(_, range)| range.end > start).map(|(&at, _)| at);
-        let inside = self.by_start.range(start..end.max(start)).map(|(&at, _)| at);
-        let overlapping: Vec<u64> = before.into_iter().chain(inside).collect();
-        if overlapping.is_empty() {
-            return Vec::new();
-        }
-        let by_start = Arc::make_mut(&mut self.by_start);
-        let mut gone = Vec::with_capacity(overlapping.len());
-        for at in overlapping {
-            let Some(range) = by_start.remove(&at) else { continue };
-            if at < start {
-                by_start.insert(at, OwnRange { end: start, ..range });
-            }
-            if range.end > end {
-                by_start.insert(end, range);
-            }
-            gone.push(((at.max(start), range.end.min(end)), range.mapping));
-        }
-        gone
+        let gone = ranges::cut(&mut self.by_start, start, end);
+        gone.into_iter().map(|(at, range)| ((at, range.end), range.mapping)).collect()
     }
 
     /// The process ends or executes a program. Returns all that was mapped: each mapping once, with

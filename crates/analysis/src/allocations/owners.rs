@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::ranges::{self, RangeValue};
 use super::sites::Payer;
 
 /// A range of pages, up to `end`, for whose first touch `payer` paid.
@@ -19,6 +20,16 @@ struct OwnedRange {
 #[derive(Debug, Clone, Default)]
 pub(super) struct PageOwners {
     by_start: Arc<BTreeMap<u64, OwnedRange>>,
+}
+
+impl RangeValue for OwnedRange {
+    fn end(&self) -> u64 {
+        self.end
+    }
+
+    fn with_end(self, end: u64) -> OwnedRange {
+        OwnedRange { end, ..self }
+    }
 }
 
 impl PageOwners {
@@ -45,32 +56,12 @@ impl PageOwners {
     }
 
     fn at(&self, address: u64) -> Option<OwnedRange> {
-        let (_, range) = self.by_start.range(..=address).next_back()?;
-        (range.end > address).then_some(*range)
+        ranges::at(&self.by_start, address).map(|(_, range)| range)
     }
 
     /// Removes what is between two addresses, and returns it.
     fn cut(&mut self, start: u64, end: u64) -> Vec<(u64, OwnedRange)> {
-        let first = self.by_start.range(..start).next_back();
-        let first = first.filter(|(_, range)| range.end > start).map(|(&at, _)| at);
-        let next = self.by_start.range(start..end).map(|(&at, _)| at);
-        let overlapping: Vec<u64> = first.into_iter().chain(next).collect();
-        if overlapping.is_empty() {
-            return Vec::new();
-        }
-        let by_start = Arc::make_mut(&mut self.by_start);
-        let mut gone = Vec::with_capacity(overlapping.len());
-        for at in overlapping {
-            let Some(range) = by_start.remove(&at) else { continue };
-            if at < start {
-                by_start.insert(at, OwnedRange { end: start, ..range });
-            }
-            if range.end > end {
-                by_start.insert(end, range);
-            }
-            gone.push((at.max(start), OwnedRange { end: range.end.min(end), ..range }));
-        }
-        gone
+        ranges::cut(&mut self.by_start, start, end)
     }
 
     /// The memory between two addresses was returned to the kernel: its pages are gone, or it is no
